@@ -1,0 +1,39 @@
+"""From reasoning traces through SFT, GRPO and evaluation to tables and figures."""
+
+from snakemake.utils import min_version
+
+min_version("9.14")
+
+
+configfile: "config/base.yaml"
+
+
+report: "rules/report/workflow.rst"
+
+
+include: "rules/common.smk"
+include: "rules/envs.smk"
+include: "rules/models.smk"
+include: "rules/data.smk"
+include: "rules/sft.smk"
+include: "rules/grpo.smk"
+include: "rules/evaluate.smk"
+include: "rules/analysis.smk"
+
+
+if CONFIG.arithmetic_world:
+
+    include: "rules/demo.smk"
+
+
+include: "rules/targets.smk"
+
+
+rule all:
+    """Everything the config asks for."""
+    default_target: True
+    input:
+        rules.run_sheet.output,
+        rules.metrics.output,
+        rules.tables.output,
+        rules.figures.output,

@@ -1,0 +1,42 @@
+"""Put a model that gets no SFT where the workflow looks for SFT models: the same files, and a training.json that says so."""
+
+import argparse
+import os
+from pathlib import Path
+
+from quagmires import provenance
+from quagmires.errors import UserError, command_line
+from quagmires.experiment import model_problem
+from quagmires.files import read_json, whole_directory, write_json
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--model", type=Path, required=True, help="model directory")
+    parser.add_argument("--output", type=Path, required=True, help="model directory to write")
+    options = parser.parse_args()
+
+    problem = model_problem(options.model)
+    if problem:
+        raise UserError(problem)
+    record = {
+        "method": "none",
+        "steps": 0,
+        "epochs": 0,
+        "tokens_seen": 0,
+        "loss_curve": [],
+        "model": provenance.model_fingerprint(options.model),
+    }
+    made_by = options.model / "training.json"
+    if made_by.is_file():
+        record["base"] = read_json(made_by)
+    with whole_directory(options.output) as directory:
+        for path in sorted(options.model.iterdir()):
+            # Links: a base model of many gigabytes is not copied.
+            if path.is_file() and path.name != "training.json":
+                os.symlink(path.resolve(), directory / path.name)
+        write_json(directory / "training.json", record)
+
+
+if __name__ == "__main__":
+    command_line(main)

@@ -1,0 +1,43 @@
+"""Compile every envs/*.in to its lock: exact versions with hashes, what engines declare and never load left out."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+from build_environment import BIN, TORCH_CPU_INDEX, configured_sources
+
+from quagmires.errors import UserError, command_line
+from quagmires.files import whole_file
+
+TARGET = ["--python-version", "3.11", "--python-platform", "x86_64-manylinux_2_28"]
+
+
+def main() -> None:
+    for requirements in sorted(Path("envs").glob("*.in")):
+        lock = requirements.with_suffix(".lock")
+        excludes = requirements.with_suffix(".excludes")
+        command = [
+            str(BIN / "uv"),
+            "pip",
+            "compile",
+            "--quiet",
+            "--generate-hashes",
+            "--no-header",
+            *TARGET,
+            str(requirements),
+        ]
+        command += ["--excludes", str(excludes)] if excludes.is_file() else []
+        command += ["--index-strategy", "unsafe-best-match", *configured_sources()]
+        extra = ["--index", TORCH_CPU_INDEX]
+        with whole_file(lock) as temporary:
+            command += ["--no-annotate", "--output-file", str(temporary)]
+            if (
+                subprocess.run(command, stderr=subprocess.DEVNULL).returncode
+                and subprocess.run([*command, *extra]).returncode
+            ):
+                raise UserError(f"{requirements}: uv found no set of versions that fits; its words are above")
+        print(f"{lock}: {sum('==' in line for line in lock.read_text().splitlines())} packages", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    command_line(main)

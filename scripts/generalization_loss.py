@@ -1,0 +1,113 @@
+"""Mean negative log-likelihood per token of held-out traces (paper, Section 3): responses only, one example per row.
+
+Computed apart from training, without packing, in float32: LLaMA-Factory's own eval loss is a mean over batches and
+depends on the batch size. Runs in the sft environment.
+"""
+
+import argparse
+from pathlib import Path
+
+from quagmires import provenance
+from quagmires.errors import UserError, command_line
+from quagmires.files import whole_file, write_json
+from quagmires.prompts import load_tokenizer, response_ids
+from quagmires.records import iterate
+
+BATCH_TOKENS = 8_192
+# Logits of so many positions are in memory at once: a 150k vocabulary in float32 is 0.6 MB a position.
+CHUNK = 1_024
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--model", type=Path, required=True)
+    parser.add_argument("--data", type=Path, required=True, help="JSON lines of id, prompt, response")
+    parser.add_argument("--output", type=Path, required=True, help="JSON summary")
+    parser.add_argument("--examples", type=Path, required=True, help="parquet of id, tokens, nll")
+    options = parser.parse_args()
+
+    import pandas as pd
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    tokenizer = load_tokenizer(str(options.model))
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    dtype = torch.bfloat16 if device == "cuda" else torch.float32
+    model = AutoModelForCausalLM.from_pretrained(options.model, dtype=dtype, trust_remote_code=False).eval().to(device)
+    rows = list(iterate(options.data))
+    if not rows:
+        raise UserError(f"{options.data}: no held-out traces; raise sft.validation_examples")
+    encoded = [encode(tokenizer, row["prompt"], row["response"]) for row in rows]
+    nll = negative_log_likelihoods(model, encoded)
+    tokens = [len(response) for _, response in encoded]
+    table = pd.DataFrame({"id": [row["id"] for row in rows], "tokens": tokens, "nll": nll})
+    with whole_file(options.examples) as temporary:
+        table.to_parquet(temporary, index=False)
+    per_token = table["nll"].sum() / table["tokens"].sum()
+    # The standard error of a ratio of sums, examples being the independent units.
+    residual = table["nll"] - per_token * table["tokens"]
+    error = (residual.var(ddof=1) * len(table)) ** 0.5 / table["tokens"].sum() if len(table) > 1 else None
+    summary = {
+        "generalization_loss": float(per_token),
+        "standard_error": None if error is None else float(error),
+        "mean_of_examples": float((table["nll"] / table["tokens"]).mean()),
+        "examples": len(table),
+        "tokens": int(table["tokens"].sum()),
+        "model": provenance.model_fingerprint(options.model),
+        "versions": provenance.versions("torch", "transformers"),
+    }
+    write_json(options.output, summary)
+
+
+def encode(tokenizer, prompt: str, response: str) -> tuple[list[int], list[int]]:
+    """Token ids of the prompt, by the chat template, and of the response with its end token."""
+    messages = [{"role": "user", "content": prompt}]
+    ids = tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=True, return_dict=False)
+    return list(ids), response_ids(tokenizer, response)
+
+
+def negative_log_likelihoods(model, encoded: list[tuple[list[int], list[int]]]) -> list[float]:
+    """Summed negative log-likelihood of each response given its prompt, in nats.
+
+    Examples of similar length share a batch, so that little is padding; padding does not change a value.
+    """
+    order = sorted(range(len(encoded)), key=lambda i: sum(map(len, encoded[i])))
+    result = [0.0] * len(encoded)
+    batch: list[int] = []
+    for index in order:
+        width = sum(map(len, encoded[index]))
+        if batch and width * (len(batch) + 1) > BATCH_TOKENS:
+            _score(model, encoded, batch, result)
+            batch = []
+        batch.append(index)
+    _score(model, encoded, batch, result)
+    return result
+
+
+def _score(model, encoded, batch: list[int], result: list[float]) -> None:
+    import torch
+
+    device = model.device
+    width = max(sum(map(len, encoded[i])) for i in batch)
+    ids = torch.zeros(len(batch), width, dtype=torch.long)
+    mask = torch.zeros(len(batch), width, dtype=torch.long)
+    for row, index in enumerate(batch):
+        both = encoded[index][0] + encoded[index][1]
+        ids[row, : len(both)] = torch.tensor(both)
+        mask[row, : len(both)] = 1
+    with torch.inference_mode():
+        hidden = model.model(input_ids=ids.to(device), attention_mask=mask.to(device)).last_hidden_state
+        for row, index in enumerate(batch):
+            prompt, response = encoded[index]
+            start = len(prompt) - 1
+            total = 0.0
+            for first in range(0, len(response), CHUNK):
+                targets = torch.tensor(response[first : first + CHUNK], device=device)
+                states = hidden[row, start + first : start + first + len(targets)]
+                logits = model.lm_head(states).float()
+                total += torch.nn.functional.cross_entropy(logits, targets, reduction="sum").item()
+            result[index] = total
+
+
+if __name__ == "__main__":
+    command_line(main)

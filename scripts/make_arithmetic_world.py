@@ -1,0 +1,52 @@
+"""Generate the demo's data: an SFT pool, an RL set, three benchmarks and the base model's pre-training set."""
+
+import argparse
+import random
+from pathlib import Path
+
+from quagmires import arithmetic
+from quagmires.errors import command_line
+from quagmires.files import whole_directory
+from quagmires.prompts import user_message
+from quagmires.records import write_jsonl
+
+# Rising difficulty by the number of operands.
+BENCHMARKS = {"easy": (3, 3), "medium": (4, 4), "hard": (5, 6)}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--output", type=Path, required=True, help="directory to write")
+    parser.add_argument("--seed", type=int, required=True)
+    parser.add_argument("--sft-problems", type=int, required=True, help="each gets three traces")
+    parser.add_argument("--rl-problems", type=int, required=True)
+    parser.add_argument("--benchmark-problems", type=int, required=True, help="problems in each benchmark")
+    parser.add_argument("--base-examples", type=int, required=True)
+    parser.add_argument("--careful-share", type=float, required=True)
+    parser.add_argument("--instruction", required=True, help="the prompt's instruction")
+    options = parser.parse_args()
+
+    rng = random.Random(options.seed)
+    taken: set[arithmetic.Chain] = set()
+    benchmarks = {
+        name: arithmetic.draw_distinct(rng, options.benchmark_problems, taken, operands)
+        for name, operands in BENCHMARKS.items()
+    }
+    in_benchmarks = set(taken)
+    rl = arithmetic.draw_distinct(rng, options.rl_problems, taken)
+    sft = arithmetic.draw_distinct(rng, options.sft_problems, taken)
+    with whole_directory(options.output) as directory:
+        write_jsonl(directory / "sft_pool.jsonl", arithmetic.pool_rows(sft, rng))
+        write_jsonl(directory / "rl.jsonl", arithmetic.problem_rows("rl", rl))
+        for name, chains in benchmarks.items():
+            write_jsonl(directory / f"benchmark_{name}.jsonl", arithmetic.problem_rows(name, chains))
+        # The base may meet training problems, as any pre-trained model does, but never a benchmark's.
+        base = arithmetic.base_rows(options.base_examples, options.careful_share, in_benchmarks, rng)
+        prompted = [
+            {"prompt": user_message(row["problem"], options.instruction), "response": row["response"]} for row in base
+        ]
+        write_jsonl(directory / "base.jsonl", prompted)
+
+
+if __name__ == "__main__":
+    command_line(main)

@@ -1,0 +1,1 @@
+"""The library behind the workflow's scripts: the experiment, curation, grading, scores and prediction."""

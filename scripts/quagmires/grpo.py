@@ -1,0 +1,174 @@
+"""GRPO by verl: the Hydra overrides of a run, its checkpoints, and the metrics of every step."""
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+from quagmires.engines import Progress
+from quagmires.errors import UserError
+
+
+def total_steps(problems: int, batch_size: int, epochs: float) -> int:
+    """Training steps: whole batches only, as verl's data loader drops the last partial one.
+
+    >>> total_steps(7500, 128, 3)
+    174
+    """
+    per_epoch = problems // batch_size
+    if per_epoch == 0:
+        raise UserError(
+            f"grpo.batch_size {batch_size} is larger than the RL set ({problems} problems); make it smaller"
+        )
+    return max(1, round(per_epoch * epochs))
+
+
+def checkpoint_steps(total: int, checkpoints: int) -> list[int]:
+    """The steps of evenly spaced checkpoints; the last is the end of training.
+
+    >>> checkpoint_steps(174, 4)
+    [43, 86, 129, 174]
+    """
+    if checkpoints > total:
+        raise UserError(f"grpo.checkpoints {checkpoints} is more than the {total} steps of a run; ask for fewer")
+    interval = total // checkpoints
+    return [interval * i for i in range(1, checkpoints)] + [total]
+
+
+def overrides(
+    run: dict[str, Any], model: Path, data: Path, checkpoints: Path, reward: Path, problems: int
+) -> list[str]:
+    """What the workflow lays over the Hydra file, as Hydra command-line overrides.
+
+    `run` holds the `grpo` block of the config and `seed`. KL 0 leaves the reference model out altogether.
+    """
+    total = total_steps(problems, run["batch_size"], run["epochs"])
+    kl = run["kl_coefficient"]
+    values = {
+        "algorithm.use_kl_in_reward": False,
+        "data.train_files": data,
+        # verl wants a validation set; the workflow evaluates checkpoints itself.
+        "data.val_files": data,
+        "data.train_batch_size": run["batch_size"],
+        "data.max_prompt_length": run["max_prompt_tokens"],
+        "data.max_response_length": run["max_response_tokens"],
+        "data.shuffle": True,
+        "data.seed": run["seed"],
+        "actor_rollout_ref.model.path": model,
+        "actor_rollout_ref.model.trust_remote_code": False,
+        "actor_rollout_ref.actor.ppo_mini_batch_size": run["batch_size"],
+        "actor_rollout_ref.actor.optim.lr": run["learning_rate"],
+        "actor_rollout_ref.actor.optim.lr_warmup_steps": run["warmup_steps"],
+        "actor_rollout_ref.actor.use_kl_loss": kl > 0,
+        "actor_rollout_ref.actor.kl_loss_coef": kl,
+        "actor_rollout_ref.actor.entropy_coeff": run["entropy_coefficient"],
+        "actor_rollout_ref.actor.data_loader_seed": run["seed"],
+        "actor_rollout_ref.actor.fsdp_config.seed": run["seed"],
+        "actor_rollout_ref.rollout.n": run["rollouts"],
+        "actor_rollout_ref.rollout.temperature": run["temperature"],
+        "actor_rollout_ref.rollout.top_p": 1.0,
+        "actor_rollout_ref.rollout.top_k": -1,
+        "actor_rollout_ref.rollout.seed": run["seed"],
+        "actor_rollout_ref.rollout.max_model_len": run["max_prompt_tokens"] + run["max_response_tokens"],
+        "actor_rollout_ref.rollout.calculate_log_probs": True,
+        # Not `custom_reward_function.path`: verl 0.9.1 still accepts that key and ignores it.
+        "reward.custom_reward_function.path": reward,
+        "reward.custom_reward_function.name": "compute_score",
+        "reward.reward_manager.name": "naive",
+        "trainer.logger": "[console,file]",
+        "trainer.nnodes": 1,
+        "trainer.n_gpus_per_node": run["devices"],
+        "trainer.total_epochs": math.ceil(run["epochs"]),
+        "trainer.total_training_steps": total,
+        "trainer.save_freq": total // run["checkpoints"],
+        "trainer.test_freq": -1,
+        "trainer.val_before_train": False,
+        "trainer.resume_mode": "auto",
+        "trainer.default_local_dir": checkpoints,
+        "trainer.project_name": "quagmires",
+        "trainer.experiment_name": "grpo",
+    }
+    return [f"{key}={_hydra(value)}" for key, value in values.items()]
+
+
+def _hydra(value: Any) -> str:
+    """A value as Hydra reads it: booleans in lower case, paths quoted."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"'{value.resolve()}'" if isinstance(value, Path) else str(value)
+
+
+def unknown_keys(settings: Any, known: Any, path: str = "") -> list[str]:
+    """Keys of a Hydra file that verl's own config does not have, dotted.
+
+    A key below one that verl leaves empty (`null` or `{}`) is free, as are the ones in `FREE`.
+    """
+    found = []
+    for key, value in settings.items():
+        name = f"{path}{key}"
+        if name in FREE:
+            continue
+        if key not in known:
+            found.append(name)
+        elif isinstance(value, dict) and isinstance(known[key], dict) and known[key]:
+            found += unknown_keys(value, known[key], f"{name}.")
+    return found
+
+
+# Ours to add, as verl or Ray reads them although verl's own file does not list them.
+FREE = frozenset(
+    (
+        "hydra",
+        "defaults",
+        "actor_rollout_ref.actor.fsdp_config.mixed_precision",
+        "actor_rollout_ref.rollout.agent.agent_loop_manager_class",
+        "ray_kwargs.ray_init.num_gpus",
+        "ray_kwargs.ray_init.include_dashboard",
+    )
+)
+
+
+def repair_tracker(checkpoints: Path) -> int | None:
+    """Point verl's `latest_checkpointed_iteration.txt` at a checkpoint that is whole; return its step.
+
+    verl writes a checkpoint's files first and the tracker last; a kill can leave the tracker empty or stale.
+    """
+    steps = sorted(
+        int(path.name.rpartition("_")[2]) for path in checkpoints.glob("global_step_*") if (path / "data.pt").is_file()
+    )
+    tracker = checkpoints / "latest_checkpointed_iteration.txt"
+    try:
+        latest = int(tracker.read_text())
+    except (OSError, ValueError):
+        latest = None
+    if latest in steps:
+        return latest
+    # data.pt is written after all ranks' weights, so its presence means the whole checkpoint is there.
+    tracker.unlink(missing_ok=True)
+    if steps:
+        tracker.write_text(str(steps[-1]))
+        return steps[-1]
+    return None
+
+
+def read_metrics(files: list[Path]) -> list[dict[str, float]]:
+    """The metrics of every step from the logs of all attempts; a step trained again after a resume counts once."""
+    by_step: dict[int, dict[str, float]] = {}
+    for file in files:
+        for line in file.read_text(encoding="utf-8").splitlines():
+            try:
+                entry = json.loads(line)
+            except json.JSONDecodeError:
+                continue  # cut off by a kill; the step was repeated
+            numbers = {k: v for k, v in entry["data"].items() if isinstance(v, int | float)}
+            by_step[entry["step"]] = {"step": entry["step"], **numbers}
+    return [by_step[step] for step in sorted(by_step)]
+
+
+def read_progress(files: list[Path], total: int) -> Progress | None:
+    """Progress from the metrics written so far."""
+    metrics = read_metrics(files)
+    if not metrics:
+        return None
+    reward = metrics[-1].get("critic/score/mean", math.nan)
+    return Progress(int(metrics[-1]["step"]), total, f"mean reward {reward:.3f}")

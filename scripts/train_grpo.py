@@ -1,0 +1,185 @@
+"""Train one model with GRPO by verl, resuming from its last checkpoint, and merge the wanted checkpoints.
+
+Runs in the grpo environment. Writes OUTPUT/checkpoint1/model ... and OUTPUT/metrics.jsonl.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import pandas as pd
+import yaml
+
+from quagmires import grpo, provenance
+from quagmires.engines import redirect_output, run_engine
+from quagmires.errors import UserError, command_line
+from quagmires.files import read_json, remove, whole_directory, whole_file, write_json
+
+PACKAGES = ("verl", "torch", "transformers", "ray", "tensordict", "TransferQueue", "vllm", "math-verify")
+SCRIPTS = Path(__file__).resolve().parent
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--name", required=True, help="how messages call the run")
+    parser.add_argument("--model", type=Path, required=True, help="SFT model to start from")
+    parser.add_argument("--data", type=Path, required=True, help="verl parquet with the RL prompts")
+    parser.add_argument("--settings", type=Path, required=True, help="Hydra file on verl's ppo_trainer")
+    parser.add_argument("--run", type=json.loads, required=True, help="JSON: the `grpo` block of the config, and seed")
+    parser.add_argument("--accelerator", choices=("cpu", "cuda"), required=True)
+    parser.add_argument("--work", type=Path, required=True, help="directory for verl's checkpoints; removed at the end")
+    parser.add_argument("--output", type=Path, required=True, help="the run's folder")
+    parser.add_argument("--log", type=Path, required=True, help="verl's output")
+    options = parser.parse_args()
+
+    redirect_output(options.log)
+    started = time.time()
+    check_settings(options.settings)
+    problems = len(pd.read_parquet(options.data, columns=["data_source"]))
+    total = grpo.total_steps(problems, options.run["batch_size"], options.run["epochs"])
+    steps = grpo.checkpoint_steps(total, options.run["checkpoints"])
+    identity = {
+        "settings": options.settings.read_text(encoding="utf-8"),
+        "run": options.run,
+        "model": provenance.model_fingerprint(options.model),
+        "data": provenance.sha256_file(options.data),
+    }
+    resumed = start_or_resume(options.work, identity)
+    checkpoints = options.work / "checkpoints"
+    if resumed != total:
+        train(options, checkpoints, problems, total)
+    metrics = grpo.read_metrics(metric_files(options.work))
+    if not metrics or int(metrics[-1]["step"]) != total:
+        raise UserError(
+            f"{options.name}: verl ended after step {metrics[-1]['step'] if metrics else 0} of {total}; see {options.log}"
+        )
+    for index, step in enumerate(steps, start=1):
+        record = {
+            "method": "grpo",
+            "step": step,
+            "of_steps": total,
+            "resumed_from_step": resumed,
+            "seconds": round(time.time() - started, 1),
+            "identity": identity,
+            "versions": provenance.versions(*PACKAGES),
+            "hardware": provenance.hardware(),
+        }
+        merge(
+            checkpoints / f"global_step_{step}" / "actor",
+            options.output / f"checkpoint{index}" / "model",
+            options.model,
+            record,
+        )
+    with whole_file(options.output / "metrics.jsonl") as temporary:
+        temporary.write_text("".join(json.dumps(row) + "\n" for row in metrics), encoding="utf-8")
+    remove(options.work)
+
+
+def check_settings(path: Path) -> None:
+    """Refuse keys that verl does not know: Hydra takes any key of a file in silence."""
+    from hydra import compose, initialize_config_module
+    from omegaconf import OmegaConf
+
+    settings = yaml.safe_load(path.read_text(encoding="utf-8"))
+    with initialize_config_module("verl.trainer.config", version_base=None):
+        known = OmegaConf.to_container(compose("ppo_trainer"), resolve=False)
+    unknown = grpo.unknown_keys(settings, known)
+    if unknown:
+        raise UserError(f"{path}: verl has no setting {unknown[0]}; correct or remove it")
+
+
+def start_or_resume(work: Path, identity: dict) -> int | None:
+    """Keep the work directory if it belongs to the same run, else begin anew; return the step to resume from."""
+    path = work / "identity.json"
+    if path.is_file() and read_json(path) == identity:
+        return grpo.repair_tracker(work / "checkpoints")
+    remove(work)
+    (work / "checkpoints").mkdir(parents=True)
+    write_json(path, identity)
+    return None
+
+
+def metric_files(work: Path) -> list[Path]:
+    """The metric logs of all attempts, oldest first."""
+    return sorted(work.glob("metrics*.jsonl"))
+
+
+def train(options: argparse.Namespace, checkpoints: Path, problems: int, total: int) -> None:
+    """Run verl; it resumes by itself from the newest checkpoint."""
+    reward = SCRIPTS / "quagmires" / "reward.py"
+    overrides = grpo.overrides(options.run, options.model, options.data, checkpoints, reward, problems)
+    # verl's file logger empties its file at the start: a new one for each attempt.
+    metrics = options.work / f"metrics{len(metric_files(options.work)):03}.jsonl"
+    # Ray's sockets have a short length limit, so its folder cannot live under results/.
+    ray_folder = Path(tempfile.mkdtemp(prefix="ray-"))
+    environment = {
+        "PYTHONPATH": str(SCRIPTS),
+        "VERL_FILE_LOGGER_PATH": str(metrics.resolve()),
+        "RAY_TMPDIR": str(ray_folder),
+        "RAY_USAGE_STATS_ENABLED": "0",
+        "HF_HUB_OFFLINE": "1",
+        "TOKENIZERS_PARALLELISM": "false",
+        "PYTHONUNBUFFERED": "1",
+        "HYDRA_FULL_ERROR": "1",
+    }
+    if options.accelerator == "cpu":
+        environment |= {
+            "VERL_USE_EXTERNAL_MODULES": "verl_cpu",
+            "VERL_PLATFORM": "cpu",
+            # verl's engines are registered for cuda only; FSDP2 itself runs on either.
+            "VERL_ENGINE_DEVICE": "cuda",
+            # Ray would kill workers for what other programs on the machine use.
+            "RAY_memory_monitor_refresh_ms": "0",
+            "RAY_prestart_worker_first_driver": "0",
+        }
+    command = [
+        sys.executable, "-m", "verl.trainer.main_ppo",
+        "--config-path", str(options.settings.resolve().parent),
+        "--config-name", options.settings.stem,
+        f"hydra.run.dir='{(options.work / 'hydra').resolve()}'",
+        *overrides,
+    ]  # fmt: skip
+    try:
+        run_engine(
+            command,
+            name=options.name,
+            log=options.log,
+            environment=environment,
+            progress=lambda: grpo.read_progress(metric_files(options.work), total),
+        )
+    finally:
+        shutil.rmtree(ray_folder, ignore_errors=True)
+
+
+def merge(actor: Path, target: Path, start: Path, record: dict) -> None:
+    """Merge a sharded checkpoint into a Hugging Face directory, checkpoint.json last."""
+    from verl.model_merger.base_model_merger import ModelMergerConfig
+    from verl.model_merger.fsdp_model_merger import FSDPModelMerger
+
+    with whole_directory(target) as directory:
+        config = ModelMergerConfig(
+            operation="merge",
+            backend="fsdp",
+            local_dir=str(actor),
+            hf_model_config_path=str(actor / "huggingface"),
+            target_dir=str(directory),
+        )
+        merger = FSDPModelMerger(config)
+        merger.merge_and_save()
+        merger.cleanup()
+        # The tokenizer as it was, byte for byte: verl saves it anew with another transformers.
+        for path in start.iterdir():
+            if path.name.startswith("tokenizer") or path.suffix == ".jinja":
+                shutil.copy(path, directory / path.name)
+        for path in directory.iterdir():
+            os.chmod(path, 0o644)
+        write_json(directory / "checkpoint.json", record)
+
+
+if __name__ == "__main__":
+    command_line(main)

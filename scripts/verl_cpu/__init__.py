@@ -1,0 +1,10 @@
+"""verl without a GPU, through verl's own extension points: a CPU platform and a batched rollout.
+
+verl imports this package in every process when VERL_USE_EXTERNAL_MODULES names it. GPU runs never do.
+"""
+
+import os
+
+# scripts/train_grpo.py reads the settings of this package without loading verl.
+if os.environ.get("VERL_PLATFORM") == "cpu":
+    from verl_cpu import platform, registration  # noqa: F401
