@@ -1,4 +1,4 @@
-"""Put a model that gets no SFT where the workflow looks for SFT models: the same files, and a training.json that says so."""
+"""Put a model without SFT where the workflow looks for SFT models: the same files, and a training.json that says so."""
 
 import argparse
 import os

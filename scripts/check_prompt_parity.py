@@ -34,8 +34,8 @@ def compare(one: dict, other: dict) -> None:
     for mine, theirs in zip(one["prompts"], other["prompts"], strict=True):
         if mine["ids"] != theirs["ids"]:
             raise UserError(
-                f"prompts differ between {one['engine']} and {other['engine']}; make their templates agree (`template` in"
-                f" the SFT settings, or the model's chat template)\n"
+                f"prompts differ between {one['engine']} and {other['engine']}; make their templates agree"
+                f" (`template` in the SFT settings, or the model's chat template)\n"
                 f"  {one['engine']:>12}: {mine['text']!r} {mine['ids']}\n"
                 f"  {other['engine']:>12}: {theirs['text']!r} {theirs['ids']}"
             )
@@ -46,8 +46,9 @@ def check_end(one: dict) -> None:
     response = one["response"]
     if response and response["ids"][-1:] != [one["end"]]:
         raise UserError(
-            f"{one['engine']} trains responses that do not end with the end-of-text token {one['end']}, so the model would"
-            f" never stop; choose another `template`. The response ends: {response['text'][-60:]!r} {response['ids'][-5:]}"
+            f"{one['engine']} trains responses that do not end with the end-of-text token {one['end']}, so the model"
+            f" would never stop; choose another `template`. The response ends: {response['text'][-60:]!r}"
+            f" {response['ids'][-5:]}"
         )
 
 

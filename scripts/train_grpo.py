@@ -54,10 +54,9 @@ def main() -> None:
     if resumed != total:
         train(options, checkpoints, problems, total)
     metrics = grpo.read_metrics(metric_files(options.work))
-    if not metrics or int(metrics[-1]["step"]) != total:
-        raise UserError(
-            f"{options.name}: verl ended after step {metrics[-1]['step'] if metrics else 0} of {total}; see {options.log}"
-        )
+    reached = int(metrics[-1]["step"]) if metrics else 0
+    if reached != total:
+        raise UserError(f"{options.name}: verl ended after step {reached} of {total}; see {options.log}")
     for index, step in enumerate(steps, start=1):
         record = {
             "method": "grpo",

@@ -1,4 +1,4 @@
-"""Curation: token lengths, the validation split, and subsets by length, at random or mixed (DESIGN: one deterministic choice).
+"""Curation: token lengths, the validation split, and deterministic subsets by length, at random or mixed.
 
 All of it works on a table with one row per trace and the columns `id`, `problem`, `prompt_tokens`, `response_tokens`.
 """
@@ -91,7 +91,8 @@ def select(pool: pd.DataFrame, subset: str, seed: int) -> pd.DataFrame:
         left = ranked.drop(chosen)
         if part.size > len(left):
             raise UserError(
-                f"subset {subset}: {part.rule}-{part.size} asks for more traces than are left ({len(left)}); make it smaller"
+                f"subset {subset}: {part.rule}-{part.size} asks for more traces than are left ({len(left)});"
+                " make it smaller"
             )
         if part.rule == "random":
             left = left.sort_values("order")

@@ -8,6 +8,9 @@ import pandas as pd
 
 from quagmires.config import Config, DataSource, Files, Recipe
 from quagmires.errors import UserError
+from quagmires.grpo import checkpoint_steps, total_steps
+from quagmires.pass_at_k import powers_of_two
+from quagmires.sft import accumulation_steps
 from quagmires.subsets import BASE, parse_subset, subset_size
 
 
@@ -101,7 +104,8 @@ def expand(config: Config, files: Files) -> Experiment:
     Raises
     ------
     UserError
-        An unknown model, data set or benchmark, a subset that is misspelt or larger than its pool, a recipe twice.
+        An unknown model, data set or benchmark, a subset that is misspelt or larger than its pool, a recipe twice,
+        batch sizes, checkpoints or a k that cannot be.
     """
     sft_runs: dict[str, SFTRun] = {}
     grpo_runs: dict[str, GRPORun] = {}
@@ -129,6 +133,7 @@ def expand(config: Config, files: Files) -> Experiment:
                 for index in range(1, config.grpo.checkpoints + 1):
                     _evaluate(checkpoints, grpo.checkpoint(index), config.evaluation.samples_after_rl, study.benchmarks)
             rows.append(_sheet_row(config, name, run))
+    check_numbers(config, files)
     return Experiment(config, sft_runs, grpo_runs, checkpoints, pd.DataFrame(rows))
 
 
@@ -151,6 +156,26 @@ def check_files(config: Config, files: Files) -> None:
         settings = getattr(config, block).settings
         if not Path(settings).is_file():
             raise files.error((block, "settings"), f"no such file: {settings}")
+
+
+def check_numbers(config: Config, files: Files) -> None:
+    """Refuse batch sizes, checkpoints and k that cannot work together."""
+    sft, grpo, evaluation = config.sft, config.grpo, config.evaluation
+    try:
+        accumulation_steps(sft.global_batch_size, sft.per_device_batch_size, sft.devices)
+    except UserError as error:
+        raise files.error(("sft", "global_batch_size"), str(error)) from None
+    for study in config.studies.values():
+        problems = config.rl_datasets[study.rl_dataset].rows
+        try:
+            checkpoint_steps(total_steps(problems, grpo.batch_size, grpo.epochs), grpo.checkpoints)
+        except UserError as error:
+            raise files.error(("grpo",), f"{error} (RL set {study.rl_dataset})") from None
+    if evaluation.large_k not in powers_of_two(evaluation.samples):
+        raise files.error(
+            ("evaluation", "large_k"),
+            f"{evaluation.large_k} is not a power of two up to evaluation.samples ({evaluation.samples}); change one",
+        )
 
 
 def model_problem(path: str | Path) -> str | None:

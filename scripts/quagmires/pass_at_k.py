@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.special import gammaln
 
 
 def pass_at_k(n: np.ndarray | int, c: np.ndarray | int, k: int) -> np.ndarray:
@@ -28,10 +27,10 @@ def pass_at_k(n: np.ndarray | int, c: np.ndarray | int, k: int) -> np.ndarray:
         raise ValueError(f"k must satisfy 1 <= k <= n (n={n.min():g}); got k={k}")
     if ((c < 0) | (c > n)).any():
         raise ValueError(f"c must satisfy 0 <= c <= n; got c up to {c.max():g} with n={n.max():g}")
-    wrong = n - c
-    possible = wrong >= k
-    safe = np.where(possible, wrong, k)
-    log_failure = gammaln(safe + 1) - gammaln(safe - k + 1) - gammaln(n + 1) + gammaln(n - k + 1)
+    # C(n - c, k) / C(n, k) = prod over j < k of 1 - c / (n - j). Logarithms of gamma functions would lose digits.
+    share = c[..., None] / (n[..., None] - np.arange(k))
+    possible = n - c >= k
+    log_failure = np.log1p(-np.where(possible[..., None], share, 0.0)).sum(axis=-1)
     return np.where(possible, -np.expm1(log_failure), 1.0)
 
 

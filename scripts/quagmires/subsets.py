@@ -33,7 +33,8 @@ def parse_subset(name: str) -> list[Part]:
         match = _PART.match(text)
         if not match:
             raise UserError(
-                f"unknown subset {text!r}; use base, all, random-N, shortest-N or longest-N (N like 500 or 10k), joined by `+`"
+                f"unknown subset {text!r}; use base, all, random-N, shortest-N or longest-N (N like 500 or 10k),"
+                " joined by `+`"
             )
         size = float(match[2]) * _SCALE[match[3]]
         if size != int(size) or size == 0:

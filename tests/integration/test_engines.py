@@ -1,0 +1,257 @@
+"""Each engine on its own: resuming, repeating, and agreeing with an independent calculation."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from quagmires.provenance import sha256_file
+from support import INSTRUCTION, ROOT, SCRIPTS, python, script
+
+VLLM = {"VLLM_ENABLE_V1_MULTIPROCESSING": "0", "VLLM_CPU_OMP_THREADS_BIND": "nobind", "VLLM_LOGGING_LEVEL": "ERROR"}
+ENGINE = {"dtype": "float32", "max_num_seqs": 64, "enforce_eager": True, "kv_cache_memory_bytes": 134217728,
+          "enable_chunked_prefill": False, "max_num_batched_tokens": 4096}  # fmt: skip
+
+
+def environment(**variables) -> dict[str, str]:
+    return {**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", **variables}
+
+
+def kill_when(command: list, reached, timeout: float = 240) -> None:
+    """Start `command`, wait until `reached()`, then kill it and all its children without warning."""
+    child = subprocess.Popen([str(part) for part in command], cwd=ROOT, env=environment(), start_new_session=True,
+                             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # fmt: skip
+    deadline = time.monotonic() + timeout
+    while not reached():
+        assert child.poll() is None, "it ended before it could be killed"
+        assert time.monotonic() < deadline, "it never got far enough to be killed"
+        time.sleep(0.2)
+    os.killpg(child.pid, signal.SIGKILL)
+    child.wait(30)
+
+
+def sft_command(small_run: Path, target: Path) -> list:
+    settings = {"learning_rate": 1e-3, "epochs": 3, "global_batch_size": 16, "per_device_batch_size": 16, "devices": 1,
+                "cutoff_tokens": 128, "save_steps": 3, "seed": 42}  # fmt: skip
+    return [
+        python("sft"), SCRIPTS / "train_sft.py", "--name", "test", "--model", small_run / "data/base_model",
+        "--data", small_run / "data/sft/arithmetic/toy/shortest-64.jsonl", "--settings", ROOT / "config/sft_cpu.yaml",
+        "--run", json.dumps(settings), "--work", target / "work", "--output", target / "model", "--log", target / "log",
+    ]  # fmt: skip
+
+
+def run_to_end(command: list, **options) -> subprocess.CompletedProcess:
+    result = subprocess.run(
+        [str(part) for part in command], cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=400
+    )
+    assert result.returncode == 0, result.stderr[-2000:]
+    return result
+
+
+def test_a_killed_sft_run_resumes_and_ends_in_the_same_weights(small_run, tmp_path):
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    run_to_end(sft_command(small_run, whole))
+    output = killed / "work" / "output"
+    kill_when(sft_command(small_run, killed), lambda: (output / "checkpoint-6" / "trainer_state.json").is_file())
+    # What a kill in the middle of a write leaves behind.
+    shutil.copytree(output / "checkpoint-6", output / "checkpoint-9")
+    (output / "checkpoint-9" / "trainer_state.json").unlink()
+    result = run_to_end(sft_command(small_run, killed))
+    assert "discarded half-written checkpoint-9" in result.stderr
+    assert sha256_file(killed / "model/model.safetensors") == sha256_file(whole / "model/model.safetensors")
+    records = [json.loads((folder / "model/training.json").read_text()) for folder in (whole, killed)]
+    assert records[0]["loss_curve"] == records[1]["loss_curve"]
+    assert (records[0]["resumed_from"], records[1]["resumed_from"]) == (None, "checkpoint-6")
+    assert not (killed / "work").exists()
+
+
+def grpo_command(small_run: Path, target: Path, seed: int = 42) -> list:
+    settings = {"learning_rate": 1e-4, "warmup_steps": 0, "batch_size": 8, "rollouts": 4, "temperature": 1.0,
+                "kl_coefficient": 0.0, "entropy_coefficient": 0.001, "epochs": 1, "max_prompt_tokens": 32,
+                "max_response_tokens": 64, "checkpoints": 2, "devices": 1, "seed": seed}  # fmt: skip
+    return [
+        python("grpo"), SCRIPTS / "train_grpo.py", "--name", "test", "--model", small_run / "toy/base/sft/model",
+        "--data", small_run / "data/rl/sums.parquet", "--settings", ROOT / "config/grpo_cpu.yaml",
+        "--run", json.dumps(settings), "--accelerator", "cpu", "--work", target / "work", "--output", target,
+        "--log", target / "log",
+    ]  # fmt: skip
+
+
+def test_a_killed_grpo_run_resumes_and_ends_in_the_same_weights(small_run, tmp_path):
+    """The uninterrupted run is the workflow's own: same model, same settings, same seed."""
+    tracker = tmp_path / "work" / "checkpoints" / "latest_checkpointed_iteration.txt"
+    kill_when(grpo_command(small_run, tmp_path), tracker.is_file)
+    run_to_end(grpo_command(small_run, tmp_path))
+    whole = small_run / "toy/base/grpo/sums/run1"
+    for index in (1, 2):
+        weights = f"checkpoint{index}/model/model.safetensors"
+        assert sha256_file(tmp_path / weights) == sha256_file(whole / weights)
+    assert json.loads((tmp_path / "checkpoint2/model/checkpoint.json").read_text())["resumed_from_step"] == 2
+    rewards = [[json.loads(line)["critic/score/mean"] for line in (folder / "metrics.jsonl").read_text().splitlines()]
+               for folder in (tmp_path, whole)]  # fmt: skip
+    assert rewards[0] == rewards[1]
+
+
+def test_a_grpo_setting_that_verl_does_not_know_is_refused(small_run, tmp_path):
+    settings = tmp_path / "grpo_typo.yaml"
+    settings.write_text((ROOT / "config/grpo_cpu.yaml").read_text().replace("clip_ratio:", "clip_ration:"))
+    command = grpo_command(small_run, tmp_path / "run")
+    command[command.index("--settings") + 1] = settings
+    result = subprocess.run(
+        [str(part) for part in command], cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=120
+    )
+    assert result.returncode == 1
+    assert f"error: {settings}: verl has no setting actor_rollout_ref.actor.clip_ration" in result.stderr
+
+
+def sample(small_run: Path, output: Path, samples: int, *extra) -> dict:
+    checkpoint = small_run / "toy/base/sft/model"
+    benchmarks = [f"--benchmark={name}={small_run}/data/benchmarks/{name}.parquet" for name in ("easy", "hard")]
+    script(
+        "sample.py", "--name", "test", "--model", checkpoint, *benchmarks, "--instruction", INSTRUCTION,
+        "--samples", samples,
+        "--repetitions-per-shard", 4, "--temperature", 1.0, "--top-p", 1.0, "--max-tokens", 64, "--seed", 5,
+        "--engine", json.dumps(ENGINE), "--output", output, *extra, python=python("evaluate"), env=environment(**VLLM),
+    )  # fmt: skip
+    return json.loads((output / "samples.json").read_text())
+
+
+def shards(output: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(output)): path.read_bytes() for path in sorted(output.glob("*/samples/*.parquet"))}
+
+
+def test_more_samples_are_added_and_lost_shards_are_drawn_again_alike(small_run, tmp_path):
+    sample(small_run, tmp_path, 4)
+    first = shards(tmp_path)
+    assert len(first) == 2
+    sample(small_run, tmp_path, 8)
+    grown = shards(tmp_path)
+    assert len(grown) == 4
+    assert {name: grown[name] for name in first} == first
+    lost = tmp_path / "hard/samples/repetitions00000-00003.parquet"
+    lost.unlink()
+    sample(small_run, tmp_path, 8)
+    assert shards(tmp_path) == grown
+    rows = pd.concat(pd.read_parquet(path) for path in tmp_path.glob("easy/samples/*.parquet"))
+    assert sorted(rows["repetition"].unique()) == list(range(8))
+    assert rows.groupby("problem_id")["seed"].nunique().eq(8).all()
+    assert set(rows["finish_reason"]) <= {"stop", "length"}
+
+
+def test_shards_of_another_setting_are_never_mixed_in(small_run, tmp_path):
+    sample(small_run, tmp_path, 4)
+    before = shards(tmp_path)
+    sample(small_run, tmp_path, 4, "--temperature", 0.5)
+    assert shards(tmp_path).keys() == before.keys()
+    assert shards(tmp_path) != before
+
+
+def test_a_prompt_without_room_for_an_answer_is_named(small_run, tmp_path):
+    result = script(
+        "sample.py", "--name", "test", "--model", small_run / "toy/base/sft/model",
+        f"--benchmark=easy={small_run}/data/benchmarks/easy.parquet", "--instruction", INSTRUCTION, "--samples", 1,
+        "--repetitions-per-shard", 1, "--temperature", 1.0, "--top-p", 1.0, "--max-tokens", 5, "--seed", 5,
+        "--output", tmp_path, python=python("evaluate"), env=environment(**VLLM), check=False,
+    )  # fmt: skip
+    assert result.returncode == 1
+    assert "error: easy: problem easy-0 has a prompt of 9 tokens, evaluation.max_tokens is 5" in result.stderr
+
+
+LOSS_BY_TRANSFORMERS = """
+import json, sys, torch
+from transformers import AutoModelForCausalLM, AutoTokenizer
+model = AutoModelForCausalLM.from_pretrained(sys.argv[1], dtype=torch.float32).eval()
+tokenizer = AutoTokenizer.from_pretrained(sys.argv[1])
+total = tokens = 0
+for line in open(sys.argv[2]):
+    row = json.loads(line)
+    messages = [{"role": "user", "content": row["prompt"]}, {"role": "assistant", "content": row["response"]}]
+    text = tokenizer.apply_chat_template(messages, tokenize=False)
+    ids = tokenizer(text, add_special_tokens=False, return_tensors="pt")["input_ids"]
+    start = tokenizer.apply_chat_template(messages[:1], add_generation_prompt=True, return_dict=False)
+    labels = ids.clone()
+    labels[:, : len(start)] = -100
+    with torch.no_grad():
+        loss = model(input_ids=ids, labels=labels).loss.item()
+    count = ids.shape[1] - len(start)
+    total, tokens = total + loss * count, tokens + count
+print(json.dumps([total / tokens, tokens]))
+"""
+
+
+def test_generalization_loss_is_that_of_transformers(small_run):
+    folder = small_run / "toy/arithmetic.shortest-64.ep1.lr1e-3/sft"
+    data = small_run / "data/sft/arithmetic/toy/validation.jsonl"
+    ours = json.loads((folder / "generalization_loss.arithmetic.json").read_text())
+    result = run_to_end([python("sft"), "-c", LOSS_BY_TRANSFORMERS, folder / "model", data])
+    loss, tokens = json.loads(result.stdout.splitlines()[-1])
+    assert ours["generalization_loss"] == pytest.approx(loss, abs=1e-5)
+    assert ours["tokens"] == tokens
+    examples = pd.read_parquet(folder / "generalization_loss.arithmetic.parquet")
+    assert len(examples) == ours["examples"] == 30
+    assert examples["nll"].sum() / examples["tokens"].sum() == pytest.approx(ours["generalization_loss"], abs=1e-9)
+
+
+def test_our_reward_runs_in_verls_own_reward_loop(small_run):
+    """The CPU rollout goes round verl's reward loop, so the function is tried inside it here."""
+    probe = ROOT / "tests" / "integration" / "reward_in_verl.py"
+    result = run_to_end([python("grpo"), probe, small_run / "toy/base/sft/model", SCRIPTS / "quagmires" / "reward.py"])
+    out = json.loads(result.stdout.splitlines()[-1])
+    assert out["scores"] == [1.0, 0.0, 1.0, 0.0]
+    assert out["answered"] == [1.0, 1.0, 1.0, 0.0]
+    # (score - mean) / standard deviation within the group.
+    assert out["advantages"] == pytest.approx([0.866, -0.866, 0.866, -0.866], abs=1e-3)
+
+
+def test_a_wrong_template_stops_with_both_renderings(small_run, tmp_path):
+    shared = [
+        "--model",
+        small_run / "data/base_model",
+        "--problems",
+        small_run / "data/world/sft_pool.jsonl",
+        "--instruction",
+        INSTRUCTION,
+    ]
+    wrong, right = tmp_path / "llamafactory.json", small_run / "data/prompts/toy.vllm.json"
+    script(
+        "render_prompts.py",
+        "--engine",
+        "llamafactory",
+        "--template",
+        "llama3",
+        *shared,
+        "--output",
+        wrong,
+        python=python("sft"),
+        env=environment(),
+    )
+    result = script(
+        "check_prompt_parity.py", "--rendered", wrong, right, "--output", tmp_path / "parity.json", check=False
+    )
+    assert result.returncode == 1
+    assert "error: prompts differ between llamafactory and vllm; make their templates agree" in result.stderr
+    assert "<|start_header_id|>user<|end_header_id|>" in result.stderr
+    assert "<|user|>What is " in result.stderr
+    assert not (tmp_path / "parity.json").exists()
+
+
+def test_a_template_that_never_ends_is_refused(small_run, tmp_path):
+    rendered = json.loads((small_run / "data/prompts/toy.llamafactory.json").read_text())
+    rendered["response"]["ids"] = rendered["response"]["ids"][:-1]
+    (tmp_path / "llamafactory.json").write_text(json.dumps(rendered))
+    result = script(
+        "check_prompt_parity.py",
+        "--rendered",
+        tmp_path / "llamafactory.json",
+        "--output",
+        tmp_path / "p.json",
+        check=False,
+    )
+    assert result.returncode == 1
+    assert "do not end with the end-of-text token" in result.stderr

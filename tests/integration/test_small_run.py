@@ -1,0 +1,140 @@
+"""The whole workflow at toy size, with the real engines, and what a second run does."""
+
+import json
+import re
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+
+from support import ROOT, SMALL, script, snakemake
+
+SFT = "toy/arithmetic.shortest-64.ep1.lr1e-3"
+
+
+def planned(*arguments) -> set[str]:
+    """The rules that would run."""
+    output = snakemake("-n", "--configfile", *arguments).stdout
+    return {name for name, _ in re.findall(r"^([a-z_]+) +(\d+)$", output, re.MULTILINE)} - {"total", "all"}
+
+
+def test_every_stage_leaves_its_results(small_run):
+    metrics = pd.read_parquet(small_run / "metrics.parquet")
+    assert list(metrics["recipe"]) == ["base", "arithmetic.shortest-64.ep1.lr1e-3"]
+    numbers = metrics[["pass_at_1", "pass_at_large_k", "generalization_loss", "outcome", "gain"]]
+    assert numbers.notna().all(axis=None)
+    assert (metrics["rl_evaluations"] == 2).all()
+    for name in ("models.csv", "predictors.csv", "tables.md"):
+        assert (small_run / "tables" / name).stat().st_size > 100
+    for name in ("sft_and_rl", "loss_and_gain", "pass_at_k", "grpo_training"):
+        assert (small_run / "figures" / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+        assert "test, toy model" in (small_run / "figures" / f"{name}.svg").read_text()
+
+
+def test_training_is_on_record(small_run):
+    record = json.loads((small_run / SFT / "sft" / "model" / "training.json").read_text())
+    assert record["steps"] == 4
+    assert [point["step"] for point in record["loss_curve"]] == [1, 2, 3, 4]
+    manifest = json.loads((small_run / "data/sft/arithmetic/toy/shortest-64.manifest.json").read_text())
+    assert record["tokens_seen"] == manifest["prompt_tokens"] + manifest["response_tokens"]
+    assert record["versions"]["llamafactory"] == "0.9.5"
+    steps = [json.loads(line) for line in (small_run / SFT / "grpo/sums/run1/metrics.jsonl").read_text().splitlines()]
+    assert [one["step"] for one in steps] == [1, 2, 3, 4]
+    assert all(0 <= one["critic/score/mean"] <= 1 for one in steps)
+    for index, step in ((1, 2), (2, 4)):
+        checkpoint = json.loads(
+            (small_run / SFT / f"grpo/sums/run1/checkpoint{index}/model/checkpoint.json").read_text()
+        )
+        assert (checkpoint["step"], checkpoint["of_steps"]) == (step, 4)
+        assert checkpoint["versions"]["verl"] == "0.9.1"
+
+
+def test_scores_are_those_of_the_graded_responses(small_run):
+    grades = pd.read_parquet(small_run / SFT / "sft" / "eval" / "easy" / "grades.parquet")
+    assert len(grades) == 8 * 8
+    assert grades.groupby("problem_id").size().eq(8).all()
+    scores = json.loads((small_run / SFT / "sft" / "eval" / "scores.json").read_text())
+    easy = scores["benchmarks"]["easy"]
+    assert easy["pass_at_k"]["1"]["value"] == pytest.approx(grades["correct"].mean())
+    assert easy["pass_at_k"]["8"]["value"] == pytest.approx(grades.groupby("problem_id")["correct"].max().mean())
+    assert easy["no_answer"] == pytest.approx((grades["reason"] == "no_answer").mean())
+    macro = scores["macro"]["pass_at_k"]["1"]["value"]
+    assert macro == pytest.approx(
+        (easy["pass_at_k"]["1"]["value"] + scores["benchmarks"]["hard"]["pass_at_k"]["1"]["value"]) / 2
+    )
+
+
+def test_the_three_engines_saw_one_prompt(small_run):
+    parity = json.loads((small_run / "data/prompts/toy.parity.json").read_text())
+    assert sorted(parity["engines"]) == ["llamafactory", "verl", "vllm"]
+    assert parity["example"].startswith("<|user|>What is ")
+    assert parity["example"].endswith("\\boxed{}.<|assistant|>")
+
+
+def test_a_second_run_has_nothing_to_do(small_run):
+    assert "Nothing to be done" in snakemake("-n", "--configfile", SMALL).stdout
+
+
+def test_an_edited_comment_reruns_nothing(small_run):
+    for name in ("train_sft.py", "sample.py", "quagmires/grading.py"):
+        path = ROOT / "scripts" / name
+        original = path.read_bytes()
+        try:
+            path.write_bytes(original + b"\n# An edited comment.\n")
+            assert planned(SMALL) == set()
+        finally:
+            path.write_bytes(original)
+
+
+def changed(tmp_path: Path, **changes) -> Path:
+    """The small config with blocks updated."""
+    config = yaml.safe_load(SMALL.read_text())
+    for block, values in changes.items():
+        config[block] |= values
+    target = tmp_path / "changed.yaml"
+    target.write_text(yaml.safe_dump(config))
+    return target
+
+
+def test_a_changed_recipe_reruns_only_what_depends_on_it(small_run, tmp_path):
+    config = yaml.safe_load(SMALL.read_text())
+    config["studies"]["toy"]["recipes"] = ["base", {"subset": "shortest-64", "epochs": 2}]
+    target = tmp_path / "changed.yaml"
+    target.write_text(yaml.safe_dump(config))
+    output = snakemake("-n", "--configfile", target).stdout
+    jobs = dict(re.findall(r"^([a-z_]+) +(\d+)$", output, re.MULTILINE))
+    assert jobs["sft"] == jobs["grpo"] == jobs["generalization_loss"] == "1"
+    assert jobs["samples"] == "3"
+    assert not {"pretrained_model", "token_lengths", "subset", "rendered_prompts", "environment"} & set(jobs)
+
+
+def test_settings_rerun_their_stage_and_what_follows(small_run, tmp_path):
+    grpo = planned(changed(tmp_path, grpo={"learning_rate": 2.0e-4}))
+    assert {"grpo", "samples", "metrics"} <= grpo
+    assert not {"sft", "generalization_loss", "pretrained_model"} & grpo
+    evaluation = planned(changed(tmp_path, evaluation={"samples_after_rl": 8}))
+    assert "samples" in evaluation
+    assert not {"sft", "grpo"} & evaluation
+
+
+def test_the_report_is_one_file_with_tables_and_figures(small_run):
+    report = ROOT / "logs" / "test-report.html"
+    snakemake("--configfile", SMALL, "--report", report, timeout=300)
+    text = report.read_text(encoding="utf-8")
+    report.unlink()
+    assert "SFT then RL" in text or "The workflow in a few minutes" in text
+    for name in ("sft_and_rl", "loss_and_gain", "pass_at_k", "grpo_training", "predictors.csv", "models.csv"):
+        assert name in text
+    assert "test, toy model" in text
+
+
+def test_the_metrics_alone_redraw_every_figure(small_run, tmp_path):
+    """On a machine that holds nothing but the stored metrics."""
+    script(
+        "make_figures.py", "--metrics", small_run / "metrics.parquet", "--curves", small_run / "pass_at_k.parquet",
+        "--training", small_run / "grpo_training.parquet", "--label", "test, toy model", "--output", tmp_path,
+    )  # fmt: skip
+    for path in tmp_path.glob("*.png"):
+        assert path.read_bytes() == (small_run / "figures" / path.name).read_bytes()
+    assert len(list(tmp_path.glob("*.png"))) == 4

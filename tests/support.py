@@ -1,0 +1,45 @@
+"""What all tests share: the repository's paths, its interpreters, and real data where there is some."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+SCRIPTS = ROOT / "scripts"
+INSTRUCTION = r"Let's think step by step and output the final answer within \boxed{}."
+# Real benchmarks, traces and graded responses, beside the checkout where somebody has put them.
+REAL_DATA = ROOT.parent / "shared" / "data"
+
+needs_real_data = pytest.mark.skipif(
+    not REAL_DATA.is_dir(), reason=f"no real data beside the checkout ({REAL_DATA.name})"
+)
+
+
+def run(*command, timeout: float = 600, check: bool = True, **options) -> subprocess.CompletedProcess:
+    """Run a command in the repository's root, bounded in time; its output is in the assertion if it fails."""
+    result = subprocess.run(
+        [str(part) for part in command], cwd=ROOT, capture_output=True, text=True, timeout=timeout, **options
+    )
+    if check:
+        assert result.returncode == 0, f"{command}\n{result.stdout[-3000:]}\n{result.stderr[-3000:]}"
+    return result
+
+
+def script(name: str, *arguments, python: str | Path = sys.executable, **options) -> subprocess.CompletedProcess:
+    """Run one of the scripts."""
+    return run(python, SCRIPTS / name, *arguments, **options)
+
+
+def snakemake(*arguments, timeout: float = 120, **options) -> subprocess.CompletedProcess:
+    """Run Snakemake with the local profile."""
+    return run(sys.executable, "-m", "snakemake", "--profile", "profiles/local", *arguments, timeout=timeout, **options)
+
+
+def python(environment: str) -> Path:
+    """An engine's interpreter."""
+    return ROOT / ".envs" / f"{environment}-cpu" / "bin" / "python"
+
+
+SMALL = ROOT / "config" / "demo_small.yaml"

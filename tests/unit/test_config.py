@@ -1,0 +1,161 @@
+import copy
+from pathlib import Path
+
+import pytest
+import yaml
+
+from quagmires.config import Files, parse
+from quagmires.errors import UserError
+from quagmires.experiment import check_files, expand, model_problem, short_float
+from support import ROOT
+
+
+def merged(name: str = "demo") -> dict:
+    """base.yaml with an experiment laid over it, as Snakemake merges them."""
+
+    def lay(base: dict, top: dict) -> dict:
+        both = dict(base)
+        for key, value in top.items():
+            both[key] = lay(base[key], value) if isinstance(value, dict) and isinstance(base.get(key), dict) else value
+        return both
+
+    layers = [yaml.safe_load((ROOT / "config" / f"{part}.yaml").read_text()) for part in ("base", name)]
+    return lay(*layers)
+
+
+@pytest.fixture
+def files() -> Files:
+    return Files([ROOT / "config" / "base.yaml", ROOT / "config" / "demo.yaml"])
+
+
+def change(config: dict, path: str, value) -> dict:
+    """A copy of `config` with the value at a dotted path replaced."""
+    changed = copy.deepcopy(config)
+    *parents, last = path.split(".")
+    block = changed
+    for key in parents:
+        block = block[key]
+    block[last] = value
+    return changed
+
+
+@pytest.mark.parametrize("name", ["demo", "demo_small"])
+def test_shipped_configs_are_valid(name, files, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    config = parse(merged(name), files)
+    check_files(config, files)
+    experiment = expand(config, files)
+    assert len(experiment.sheet) == len(config.studies["toy"].recipes)
+
+
+def test_demo_has_the_recipes_it_promises(files):
+    config = parse(merged(), files)
+    sheet = expand(config, files).sheet.set_index("subset")
+    assert {"base", "random-500", "random-2k", "shortest-1k", "longest-1k", "longest-500+shortest-500"} < set(
+        sheet.index
+    )
+    repeated = sheet.loc["random-250"]
+    assert repeated["epochs"] > sheet.loc["random-2k", "epochs"]
+    assert config.grpo.rollouts == 16
+    assert config.grpo.kl_coefficient == 0
+    assert config.grpo.entropy_coefficient == 0.001
+    assert config.evaluation.samples == 64
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        ("sft.learning_rat", 1e-5, "config/demo.yaml: sft.learning_rat: unknown key; did you mean `learning_rate`?"),
+        ("grpo.rollouts", "sixteen", "rollouts: input should be a valid integer; found 'sixteen'"),
+        ("grpo.rollouts", 1, "rollouts: input should be greater than 1; found 1"),
+        ("experiment", "My Demo", "experiment: use lower-case letters, digits and hyphens only; found 'My Demo'"),
+        ("accelerator", "tpu", "accelerator: input should be 'cpu' or 'cuda'; found 'tpu'"),
+        ("studies.toy.levl", "x", "studies.toy.levl: unknown key; did you mean `level`?"),
+    ],
+)
+def test_a_mistake_is_one_line_with_file_and_key(path, value, message, files):
+    with pytest.raises(UserError) as caught:
+        parse(change(merged(), path, value), files)
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_unknown_key_in_a_recipe_is_found(files):
+    config = change(merged(), "studies.toy.recipes", ["base", {"subset": "random-5", "epoch": 2}])
+    with pytest.raises(UserError, match=r"studies\.toy\.recipes\[1\]\.epoch: unknown key; did you mean `epochs`"):
+        parse(config, files)
+
+
+def test_a_missing_key_is_named(files):
+    config = merged()
+    del config["experiment"]
+    with pytest.raises(UserError, match="experiment: missing; add it"):
+        parse(config, files)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        (
+            "studies.toy.benchmarks",
+            ["easy", "aime"],
+            r"studies\.toy\.benchmarks\[1\]: unknown benchmark 'aime'; `benchmarks` has easy, medium, hard",
+        ),
+        ("studies.toy.model", "llama", "studies.toy.model: unknown model 'llama'"),
+        (
+            "studies.toy.recipes",
+            ["random-5k"],
+            r"recipes\[0\]: random-5k asks for 5000 examples, but arithmetic has 4200",
+        ),
+        ("studies.toy.recipes", ["longst-5"], r"recipes\[0\]: unknown subset 'longst-5'"),
+        ("sft.global_batch_size", 33, r"demo.yaml: sft.global_batch_size: .* 33 is not a multiple"),
+        ("grpo.batch_size", 600, r"demo.yaml: grpo: grpo.batch_size 600 is larger than the RL set \(512 problems\)"),
+        ("grpo.checkpoints", 17, "grpo.checkpoints 17 is more than the 16 steps"),
+        ("evaluation.large_k", 128, "evaluation.large_k: 128 is not a power of two up to evaluation.samples"),
+        ("studies.toy.recipes", ["base", "base"], r"recipes\[1\]: recipe base occurs twice"),
+    ],
+)
+def test_a_study_that_cannot_be_run_is_refused(path, value, message, files):
+    with pytest.raises(UserError, match=message):
+        expand(parse(change(merged(), path, value), files), files)
+
+
+def test_files_that_no_rule_makes_must_exist(files, tmp_path):
+    with pytest.raises(UserError, match="benchmarks.easy.path: no such file: nowhere.jsonl"):
+        check_files(parse(change(merged(), "benchmarks.easy.path", "nowhere.jsonl"), files), files)
+    (tmp_path / "config.json").write_text("{}")
+    (tmp_path / "tokenizer_config.json").write_text("{}")
+    with pytest.raises(UserError, match="models.toy.path: .* has no chat template; save one as"):
+        check_files(parse(change(merged(), "models.toy.path", str(tmp_path)), files), files)
+
+
+def test_a_model_with_a_chat_template_is_accepted(tmp_path):
+    assert "not a model directory" in model_problem(tmp_path)
+    (tmp_path / "config.json").write_text("{}")
+    assert "no tokenizer" in model_problem(tmp_path)
+    (tmp_path / "tokenizer_config.json").write_text('{"chat_template": "x"}')
+    assert model_problem(tmp_path) is None
+
+
+def test_a_file_that_is_not_yaml_is_named_with_its_line(tmp_path):
+    (tmp_path / "bad.yaml").write_text("a: 1\nb: [1\n")
+    with pytest.raises(UserError, match=r"bad\.yaml, line \d+: not YAML"):
+        Files([tmp_path / "bad.yaml"])
+
+
+def test_ids_read_aloud(files):
+    experiment = expand(parse(merged(), files), files)
+    assert "toy/arithmetic.random-250.ep8.lr2e-4/sft" in experiment.sft_runs
+    assert "toy/base/grpo/sums/run1/checkpoint2" in experiment.checkpoints
+    assert short_float(1e-5) == "1e-5"
+    assert Path(experiment.root) == Path("results/demo")
+
+
+def test_a_checkpoint_of_two_studies_is_evaluated_once_on_all_their_benchmarks(files):
+    config = merged()
+    second = {**config["studies"]["toy"], "benchmarks": ["hard"], "recipes": ["base", "random-100"]}
+    config["studies"] = {"toy": {**config["studies"]["toy"], "benchmarks": ["easy"]}, "second": second}
+    experiment = expand(parse(config, files), files)
+    assert experiment.checkpoints["toy/base/sft"].benchmarks == ["easy", "hard"]
+    assert len(experiment.sheet) == 9
+    assert len(experiment.sft_runs) == 8

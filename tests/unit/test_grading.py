@@ -1,0 +1,125 @@
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pandas as pd
+import pytest
+
+from quagmires.grading import DIFFERENT, EXACT, NO_ANSWER, REASONS, TIMEOUT, UNPARSABLE, VERIFIED, Grader
+from quagmires.records import iterate
+from quagmires.reward import compute_score
+from support import REAL_DATA, needs_real_data, script
+
+
+@pytest.fixture(scope="module")
+def grader():
+    with Grader(workers=2, timeout=3.0) as one:
+        yield one
+
+
+@pytest.mark.parametrize(
+    ("gold", "response", "reason"),
+    [
+        ("12", r"so \boxed{12}", EXACT),
+        ("1234", r"\boxed{1,234}", EXACT),
+        ("0.5", r"\boxed{\frac{1}{2}}", VERIFIED),
+        (r"\frac{\sqrt{2}}{2}", r"\boxed{\frac{1}{\sqrt{2}}}", VERIFIED),
+        ("12", r"\boxed{-12}", DIFFERENT),
+        ("12", "the answer is 12", NO_ANSWER),
+        ("12", r"\boxed{12", NO_ANSWER),
+        # Outside the box nothing counts.
+        ("7", r"7 7 7 \boxed{8}", DIFFERENT),
+        ("4", "\\boxed{" + "{" * 3000 + "4" + "}" * 3000 + "}", UNPARSABLE),
+    ],
+)
+def test_verdicts(grader, gold, response, reason):
+    grade = grader.grade(gold, response)
+    assert grade.reason == reason
+    assert grade.correct == (reason in (EXACT, VERIFIED))
+
+
+def test_unboxed_answer_counts_as_wrong(grader):
+    grade = grader.grade("7", "The answer is 7.")
+    assert (grade.answer, grade.correct) == (None, False)
+
+
+def test_a_hanging_answer_costs_its_time_limit_and_nothing_else(grader):
+    tower = r"\boxed{9^{9^{9^{9^{9}}}}}"
+    started = time.monotonic()
+    reasons = [grade.reason for grade in grader.grade_many(["3", "0.5"], [tower, r"\boxed{1/2}"])]
+    assert reasons == [TIMEOUT, VERIFIED]
+    assert time.monotonic() - started < 30
+
+
+def test_an_answer_is_never_run_as_code(grader, tmp_path):
+    marker = tmp_path / "run"
+    for answer in (f"__import__('os').system('touch {marker}')", rf"\input{{{marker}}}", f"open('{marker}','w')"):
+        assert not grader.grade("1", rf"\boxed{{{answer}}}").correct
+    assert not marker.exists()
+
+
+def test_equal_pairs_are_compared_once(grader, monkeypatch):
+    compared = []
+    monkeypatch.setattr(
+        grader,
+        "_compare",
+        lambda gold, answer: compared.append((gold, answer)) or grader._known.update({("1/7", answer): DIFFERENT}),
+    )
+    grader.grade_many(["1/7"] * 50, [r"\boxed{88}"] * 50)
+    assert compared == [("1/7", "88")]
+
+
+def test_grading_works_from_many_threads(grader):
+    with ThreadPoolExecutor(8) as threads:
+        grades = list(threads.map(lambda i: grader.grade(f"{i}/2", rf"\boxed{{\frac{{{i}}}{{2}}}}"), range(24)))
+    assert all(grade.correct for grade in grades)
+
+
+def test_reward_is_the_graders_verdict_and_never_raises():
+    assert compute_score("any", r"\boxed{\frac12}", "0.5") == {"score": 1.0, "acc": 1.0, "answered": 1.0}
+    assert compute_score("any", "nothing", "0.5") == {"score": 0.0, "acc": 0.0, "answered": 0.0}
+    assert compute_score("any", "\\boxed{" + "\ud800" + "}", "1")["score"] == 0.0
+
+
+def test_grade_script_adds_its_columns_and_keeps_the_others(tmp_path):
+    source, target = tmp_path / "responses.jsonl", tmp_path / "graded.parquet"
+    source.write_text(
+        '{"gold": "2", "response": "\\\\boxed{2}", "mine": 5}\n{"gold": "2", "response": "2", "mine": 6}\n'
+    )
+    script("grade.py", "--responses", source, "--output", target)
+    graded = pd.read_parquet(target)
+    assert list(graded["mine"]) == [5, 6]
+    assert list(graded["correct"]) == [True, False]
+    assert list(graded["reason"]) == [EXACT, NO_ANSWER]
+
+
+def test_grade_script_names_a_missing_column(tmp_path):
+    source = tmp_path / "responses.jsonl"
+    source.write_text('{"answer": "2", "response": "2"}\n')
+    result = script("grade.py", "--responses", source, "--output", tmp_path / "out.parquet", check=False)
+    assert result.returncode == 1
+    assert result.stderr.strip() == f"error: {source}: no column `gold`; it has answer, response"
+    assert not (tmp_path / "out.parquet").exists()
+
+
+@needs_real_data
+def test_every_real_gold_is_right_when_answered_as_itself(grader):
+    golds = [row["answer"] for path in sorted((REAL_DATA / "benchmarks").glob("*.jsonl")) for row in iterate(path)]
+    grades = grader.grade_many(golds, [rf"\boxed{{{gold}}}" for gold in golds])
+    assert len(golds) == 3812
+    assert all(grade.correct for grade in grades)
+
+
+@needs_real_data
+def test_verdicts_on_real_responses_agree_with_the_recorded_ones(grader):
+    rows = [
+        row
+        for row in iterate(REAL_DATA / "grader" / "qwen_math_rm.jsonl.gz")
+        if row["recorded_correct"] is not None and "\\boxed" in row["response"]
+    ]
+    grades = grader.grade_many([row["gold"] for row in rows], [row["response"] for row in rows])
+    assert len(rows) > 400
+    assert {grade.reason for grade in grades} <= set(REASONS)
+    agreement = sum(grade.correct == row["recorded_correct"] for grade, row in zip(grades, rows, strict=True)) / len(
+        rows
+    )
+    assert agreement > 0.97

@@ -1,0 +1,93 @@
+import doctest
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+from quagmires import grpo
+from quagmires.errors import UserError
+from support import ROOT
+
+RUN = {"learning_rate": 1e-6, "warmup_steps": 0, "batch_size": 128, "rollouts": 16, "temperature": 1.0,
+       "kl_coefficient": 0.0, "entropy_coefficient": 0.001, "epochs": 3, "max_prompt_tokens": 1024,
+       "max_response_tokens": 7168, "checkpoints": 4, "devices": 8, "seed": 42}  # fmt: skip
+
+
+def test_documented_examples_hold():
+    assert doctest.testmod(grpo).failed == 0
+
+
+def test_steps_count_whole_batches():
+    # MATH train and DeepScaleR at the paper's batch size and epochs.
+    assert grpo.total_steps(7500, 128, 3) == 174
+    assert grpo.total_steps(40315, 128, 3) == 942
+    with pytest.raises(UserError, match="larger than the RL set"):
+        grpo.total_steps(100, 128, 3)
+
+
+def test_checkpoints_are_evenly_spaced_and_end_with_training():
+    assert grpo.checkpoint_steps(16, 2) == [8, 16]
+    assert grpo.checkpoint_steps(942, 4)[-1] == 942
+    with pytest.raises(UserError, match="more than the 3 steps"):
+        grpo.checkpoint_steps(3, 4)
+
+
+def test_overrides_are_the_papers_grpo():
+    made = dict(item.split("=", 1) for item in grpo.overrides(RUN, Path("m"), Path("d"), Path("c"), Path("r.py"), 7500))
+    assert made["actor_rollout_ref.rollout.n"] == "16"
+    assert made["actor_rollout_ref.rollout.temperature"] == "1.0"
+    assert made["actor_rollout_ref.actor.use_kl_loss"] == "false"
+    assert made["algorithm.use_kl_in_reward"] == "false"
+    assert made["actor_rollout_ref.actor.entropy_coeff"] == "0.001"
+    assert made["trainer.total_training_steps"] == "174"
+    assert made["trainer.resume_mode"] == "auto"
+    assert made["reward.custom_reward_function.name"] == "compute_score"
+    # The old key is accepted by verl and ignored.
+    assert not any(key.startswith("custom_reward_function") for key in made)
+
+
+@pytest.mark.parametrize("name", ["grpo", "grpo_cpu"])
+def test_settings_do_not_overrule_the_workflow(name):
+    settings = yaml.safe_load((ROOT / "config" / f"{name}.yaml").read_text())
+    for item in grpo.overrides(RUN, Path("m"), Path("d"), Path("c"), Path("r"), 7500):
+        block = settings
+        *parents, last = item.split("=")[0].split(".")
+        for key in parents:
+            block = block.get(key, {}) if isinstance(block, dict) else {}
+        assert last not in block, item
+
+
+def test_a_setting_that_verl_does_not_know_is_found():
+    known = {"trainer": {"device": "cuda", "free": {}}, "data": None}
+    assert grpo.unknown_keys({"trainer": {"devise": 1, "free": {"x": 1}}, "dta": {}}, known) == [
+        "trainer.devise",
+        "dta",
+    ]
+    assert grpo.unknown_keys({"hydra": {}, "defaults": []}, known) == []
+
+
+def test_tracker_is_pointed_at_a_whole_checkpoint(tmp_path):
+    assert grpo.repair_tracker(tmp_path) is None
+    for step in (4, 8):
+        (tmp_path / f"global_step_{step}").mkdir()
+    (tmp_path / "global_step_4" / "data.pt").write_text("x")
+    (tmp_path / "latest_checkpointed_iteration.txt").write_text("")
+    assert grpo.repair_tracker(tmp_path) == 4
+    assert (tmp_path / "latest_checkpointed_iteration.txt").read_text() == "4"
+    (tmp_path / "latest_checkpointed_iteration.txt").write_text("8")
+    assert grpo.repair_tracker(tmp_path) == 4
+
+
+def test_metrics_of_a_resumed_run_count_every_step_once(tmp_path):
+    def lines(*pairs):
+        return "".join(
+            json.dumps({"step": step, "data": {"critic/score/mean": reward, "x": "text"}}) + "\n"
+            for step, reward in pairs
+        )
+
+    (tmp_path / "metrics000.jsonl").write_text(lines((1, 0.1), (2, 0.2), (3, 0.3)) + '{"step": 4, "da')
+    (tmp_path / "metrics001.jsonl").write_text(lines((3, 0.31), (4, 0.4)))
+    metrics = grpo.read_metrics(sorted(tmp_path.glob("*.jsonl")))
+    assert [(row["step"], row["critic/score/mean"]) for row in metrics] == [(1, 0.1), (2, 0.2), (3, 0.31), (4, 0.4)]
+    assert grpo.read_progress(sorted(tmp_path.glob("*.jsonl")), 9).done == 4

@@ -1,0 +1,107 @@
+"""What Snakemake plans, and what it refuses before any job starts. Nothing is run here."""
+
+import re
+
+import pytest
+import yaml
+
+from support import ROOT, snakemake
+
+
+def overlay(tmp_path, base: str = "demo", **changes) -> str:
+    """A config file like `base` with whole blocks or dotted values replaced."""
+    config = yaml.safe_load((ROOT / "config" / f"{base}.yaml").read_text())
+    # A results folder of its own, so that what lies in the real one changes nothing.
+    text = yaml.safe_dump(config).replace(f"results/{config['experiment']}/", "results/plan-test/")
+    config = yaml.safe_load(text)
+    config["experiment"] = "plan-test"
+    for path, value in changes.items():
+        block = config
+        *parents, last = path.split("__")
+        for key in parents:
+            block = block[key]
+        block[last] = value
+    target = tmp_path / "experiment.yaml"
+    target.write_text(yaml.safe_dump(config))
+    return str(target)
+
+
+def planned(output: str) -> dict[str, int]:
+    """Rule -> number of jobs, from Snakemake's job table."""
+    return {name: int(count) for name, count in re.findall(r"^([a-z_]+) +(\d+)$", output, re.MULTILINE)}
+
+
+def test_demo_plans_one_of_everything_for_every_recipe(tmp_path):
+    jobs = planned(snakemake("-n", "--configfile", overlay(tmp_path)).stdout)
+    assert jobs["sft"] == 6
+    assert jobs["grpo"] == 7
+    assert jobs["samples"] == jobs["score"] == 7 + 14
+    assert jobs["grade"] == 21 * 3
+    assert jobs["generalization_loss"] == 7
+    assert jobs["rendered_prompts"] == 3
+    assert jobs["pretrained_model"] == 1
+
+
+def test_more_runs_and_checkpoints_multiply_rl_alone(tmp_path):
+    jobs = planned(snakemake("-n", "--configfile", overlay(tmp_path, grpo__runs=3, grpo__checkpoints=4)).stdout)
+    assert jobs["sft"] == 6
+    assert jobs["grpo"] == 21
+    assert jobs["samples"] == 7 + 7 * 3 * 4
+
+
+def test_sft_models_can_be_had_without_rl(tmp_path):
+    jobs = planned(snakemake("-n", "--configfile", overlay(tmp_path), "--", "sft_models").stdout)
+    assert jobs["sft"] == 6
+    assert "grpo" not in jobs
+
+
+def test_training_waits_for_prompt_parity(tmp_path):
+    output = snakemake(
+        "-n", "--configfile", overlay(tmp_path), "--", "results/plan-test/data/prompts/toy.parity.json"
+    ).stdout
+    assert planned(output)["prompt_parity"] == 1
+    rules = (ROOT / "rules" / "sft.smk").read_text() + (ROOT / "rules" / "grpo.smk").read_text()
+    assert rules.count("parity=") == 2
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"sft__learning_rat": 1e-5}, "sft.learning_rat: unknown key; did you mean `learning_rate`?"),
+        (
+            {"studies__toy__recipes": ["random-5k"]},
+            "studies.toy.recipes[0]: random-5k asks for 5000 examples, but arithmetic has 4200",
+        ),
+        ({"studies__toy__benchmarks": ["aime"]}, "studies.toy.benchmarks[0]: unknown benchmark 'aime'"),
+        ({"benchmarks__easy__path": "data/none.jsonl"}, "benchmarks.easy.path: no such file: data/none.jsonl"),
+    ],
+)
+def test_mistakes_stop_with_one_line_before_any_job(tmp_path, changes, message):
+    result = snakemake("--configfile", overlay(tmp_path, **changes), check=False)
+    assert result.returncode != 0
+    errors = [line for line in result.stderr.splitlines() if line.startswith("error:")]
+    assert len(errors) == 1
+    assert errors[0].startswith(f"error: {tmp_path}/experiment.yaml: {message}")
+    assert "Traceback" not in result.stderr
+    assert "Building DAG" not in result.stderr
+
+
+def test_a_model_without_a_chat_template_stops_before_any_job(tmp_path):
+    model = tmp_path / "model"
+    model.mkdir()
+    (model / "config.json").write_text("{}")
+    (model / "tokenizer_config.json").write_text("{}")
+    result = snakemake("-n", "--configfile", overlay(tmp_path, models__toy__path=str(model)), check=False)
+    assert result.returncode != 0
+    assert f"models.toy.path: {model} has no chat template; save one as {model}/chat_template.jinja" in result.stderr
+
+
+def test_run_sheet_lists_every_model(tmp_path):
+    snakemake("--configfile", overlay(tmp_path), "--forcerun", "run_sheet", "--", "sheet")
+    sheet = ROOT / "results" / "plan-test" / "run_sheet.tsv"
+    lines = sheet.read_text().splitlines()
+    sheet.unlink()
+    sheet.parent.rmdir()
+    assert len(lines) == 8
+    assert lines[0].startswith("study\tlevel\tmodel\trecipe")
+    assert "arithmetic.longest-500+shortest-500.ep1.lr2e-4" in lines[6]
