@@ -120,9 +120,9 @@ def shell_environment(variables):
     return " ".join(f"{name}={shlex.quote(value)}" for name, value in variables.items())
 
 
-def file_text(path):
-    """A settings file's text: a change of it is a change of the rule's params."""
-    return Path(path).read_text(encoding="utf-8")
+def settings_of(path):
+    """A settings file's content: a change of it is a change of the rule's params, an edited comment is not."""
+    return json.dumps(schema.load_yaml(path), sort_keys=True)
 
 
 def prompt_probe(model):
@@ -133,7 +133,5 @@ def prompt_probe(model):
 
 def yaml_value(path, key):
     """`--key value` if a settings file sets `key`, else nothing."""
-    import yaml
-
-    value = (yaml.safe_load(file_text(path)) or {}).get(key)
+    value = (schema.load_yaml(path) or {}).get(key)
     return f"--{key} {shlex.quote(str(value))}" if value is not None else ""

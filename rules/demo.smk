@@ -65,7 +65,7 @@ rule pretrained_model:
     params:
         python=python("sft"),
         settings=CONFIG.sft.settings,
-        settings_text=file_text(CONFIG.sft.settings),
+        settings_content=settings_of(CONFIG.sft.settings),
         run=json.dumps(
             {
                 "learning_rate": WORLD.base_learning_rate,

@@ -27,7 +27,7 @@ rule grpo:
         python=python("grpo"),
         run=grpo_settings,
         settings=CONFIG.grpo.settings,
-        settings_text=file_text(CONFIG.grpo.settings),
+        settings_content=settings_of(CONFIG.grpo.settings),
         work=f"{ROOT}/{{model}}/{{recipe}}/grpo/{{rl}}/run{{run}}/work",
     message:
         "GRPO {wildcards.model} {wildcards.recipe} on {wildcards.rl}, run {wildcards.run}: training"

@@ -38,7 +38,6 @@ rule rendered_prompts:
         python=lambda wildcards: python(RENDERERS[wildcards.engine]),
         model=lambda wildcards: CONFIG.models[wildcards.model].path,
         template=yaml_value(CONFIG.sft.settings, "template"),
-        verl=lambda wildcards: CONFIG.grpo.settings,
     message:
         "Prompts of {wildcards.model} by {wildcards.engine}"
     shell:

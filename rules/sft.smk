@@ -27,7 +27,7 @@ rule sft:
         model=lambda wildcards: CONFIG.models[wildcards.model].path,
         run=lambda wildcards: sft_settings(sft_run(wildcards)),
         settings=CONFIG.sft.settings,
-        settings_text=file_text(CONFIG.sft.settings),
+        settings_content=settings_of(CONFIG.sft.settings),
         work=f"{ROOT}/{{model}}/{{recipe}}/sft/work",
     message:
         "SFT {wildcards.model} {wildcards.recipe}: training"

@@ -11,7 +11,7 @@ from quagmires.prompts import user_message
 from quagmires.records import write_jsonl
 
 # Rising difficulty by the number of operands.
-BENCHMARKS = {"easy": (3, 3), "medium": (4, 4), "hard": (5, 6)}
+BENCHMARKS = {"easy": (3, 3), "medium": (4, 4), "hard": (5, 5)}
 
 
 def main() -> None:

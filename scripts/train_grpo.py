@@ -44,7 +44,7 @@ def main() -> None:
     total = grpo.total_steps(problems, options.run["batch_size"], options.run["epochs"])
     steps = grpo.checkpoint_steps(total, options.run["checkpoints"])
     identity = {
-        "settings": options.settings.read_text(encoding="utf-8"),
+        "settings": yaml.safe_load(options.settings.read_text(encoding="utf-8")),
         "run": options.run,
         "model": provenance.model_fingerprint(options.model),
         "data": provenance.sha256_file(options.data),

@@ -11,7 +11,7 @@ import random
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-OPERANDS = (3, 6)
+OPERANDS = (3, 5)
 LARGEST_OPERAND = 6
 # A first pass that slips in this share of checked traces: enough that the check is worth something.
 SLIP_RATE = 0.2
@@ -156,6 +156,8 @@ def base_rows(count: int, careful_share: float, forbidden: set[Chain], rng: rand
         chain = draw_chain(rng)
         if chain in forbidden:
             continue
-        write = step_by_step if rng.random() < careful_share else hasty_guess
+        # The two careful styles are equally common, so that SFT can favour either without teaching it from nothing.
+        careful = rng.choice((step_by_step, checked))
+        write = careful if rng.random() < careful_share else hasty_guess
         rows.append({"problem": chain.problem, "response": write(chain, rng)})
     return rows

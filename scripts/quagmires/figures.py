@@ -87,10 +87,11 @@ def sft_and_rl(metrics: pd.DataFrame) -> Figure:
             **error,
         )
         best = int(models["pass_at_1"].to_numpy().argmax())
+        beside = models["pass_at_1"].iloc[best] + models["pass_at_1_se"].fillna(0).iloc[best]
         axis.annotate(
             "best after SFT",
-            (models["pass_at_1"].iloc[best], rows[best] - 0.2),
-            xytext=(6, 0),
+            (beside, rows[best] - 0.2),
+            xytext=(5, 0),
             textcoords="offset points",
             va="center",
             fontsize=7,

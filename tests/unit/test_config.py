@@ -145,7 +145,7 @@ def test_a_file_that_is_not_yaml_is_named_with_its_line(tmp_path):
 
 def test_ids_read_aloud(files):
     experiment = expand(parse(merged(), files), files)
-    assert "toy/arithmetic.random-250.ep8.lr2e-4/sft" in experiment.sft_runs
+    assert "toy/arithmetic.random-250.ep4.lr5e-4/sft" in experiment.sft_runs
     assert "toy/base/grpo/sums/run1/checkpoint2" in experiment.checkpoints
     assert short_float(1e-5) == "1e-5"
     assert Path(experiment.root) == Path("results/demo")

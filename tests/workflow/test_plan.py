@@ -104,4 +104,4 @@ def test_run_sheet_lists_every_model(tmp_path):
     sheet.parent.rmdir()
     assert len(lines) == 8
     assert lines[0].startswith("study\tlevel\tmodel\trecipe")
-    assert "arithmetic.longest-500+shortest-500.ep1.lr2e-4" in lines[6]
+    assert "arithmetic.longest-500+shortest-500.ep1.lr5e-4" in lines[6]
