@@ -64,8 +64,8 @@ rule pretrained_model:
     threads: 2
     params:
         python=python("sft"),
-        settings=CONFIG.sft.settings,
-        settings_content=settings_of(CONFIG.sft.settings),
+        settings=WORLD.base_settings,
+        settings_content=settings_of(WORLD.base_settings),
         run=json.dumps(
             {
                 "learning_rate": WORLD.base_learning_rate,

@@ -127,6 +127,7 @@ class ArithmeticWorld(Block):
     base_epochs: Annotated[float, Field(gt=0)]
     base_learning_rate: Annotated[float, Field(gt=0)]
     base_batch_size: Positive
+    base_settings: str = Field(description="A LLaMA-Factory YAML for the base's pre-training.")
     careful_share: Annotated[float, Field(gt=0, lt=1)] = Field(
         description="Share of step-by-step solutions in the base's pre-training data; the rest are hasty guesses."
     )

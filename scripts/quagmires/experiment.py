@@ -152,10 +152,12 @@ def check_files(config: Config, files: Files) -> None:
             problem = model_problem(model.path)
             if problem:
                 raise files.error(("models", name, "path"), problem)
-    for block in ("sft", "grpo"):
-        settings = getattr(config, block).settings
-        if not Path(settings).is_file():
-            raise files.error((block, "settings"), f"no such file: {settings}")
+    engine_files = {("sft", "settings"): config.sft.settings, ("grpo", "settings"): config.grpo.settings}
+    if config.arithmetic_world:
+        engine_files["arithmetic_world", "base_settings"] = config.arithmetic_world.base_settings
+    for location, path in engine_files.items():
+        if not Path(path).is_file():
+            raise files.error(location, f"no such file: {path}")
 
 
 def check_numbers(config: Config, files: Files) -> None:

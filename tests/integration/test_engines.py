@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pandas as pd
+import psutil
 import pytest
 
 from quagmires.provenance import sha256_file
@@ -23,7 +24,7 @@ def environment(**variables) -> dict[str, str]:
     return {**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", **variables}
 
 
-def kill_when(command: list, reached, timeout: float = 240) -> None:
+def kill_when(command: list, target: Path, reached, timeout: float = 240) -> None:
     """Start `command`, wait until `reached()`, then kill it and all its children without warning."""
     child = subprocess.Popen([str(part) for part in command], cwd=ROOT, env=environment(), start_new_session=True,
                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # fmt: skip
@@ -34,6 +35,10 @@ def kill_when(command: list, reached, timeout: float = 240) -> None:
         time.sleep(0.2)
     os.killpg(child.pid, signal.SIGKILL)
     child.wait(30)
+    # The engine dies with the script that started it.
+    while any(str(target) in " ".join(process.info["cmdline"] or []) for process in psutil.process_iter(["cmdline"])):
+        assert time.monotonic() < deadline, "the engine outlived its script"
+        time.sleep(0.2)
 
 
 def sft_command(small_run: Path, target: Path) -> list:
@@ -58,7 +63,9 @@ def test_a_killed_sft_run_resumes_and_ends_in_the_same_weights(small_run, tmp_pa
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     run_to_end(sft_command(small_run, whole))
     output = killed / "work" / "output"
-    kill_when(sft_command(small_run, killed), lambda: (output / "checkpoint-6" / "trainer_state.json").is_file())
+    kill_when(
+        sft_command(small_run, killed), killed, lambda: (output / "checkpoint-6" / "trainer_state.json").is_file()
+    )
     # What a kill in the middle of a write leaves behind.
     shutil.copytree(output / "checkpoint-6", output / "checkpoint-9")
     (output / "checkpoint-9" / "trainer_state.json").unlink()
@@ -86,7 +93,7 @@ def grpo_command(small_run: Path, target: Path, seed: int = 42) -> list:
 def test_a_killed_grpo_run_resumes_and_ends_in_the_same_weights(small_run, tmp_path):
     """The uninterrupted run is the workflow's own: same model, same settings, same seed."""
     tracker = tmp_path / "work" / "checkpoints" / "latest_checkpointed_iteration.txt"
-    kill_when(grpo_command(small_run, tmp_path), tracker.is_file)
+    kill_when(grpo_command(small_run, tmp_path), tmp_path, tracker.is_file)
     run_to_end(grpo_command(small_run, tmp_path))
     whole = small_run / "toy/base/grpo/sums/run1"
     for index in (1, 2):

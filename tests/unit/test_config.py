@@ -7,7 +7,7 @@ import yaml
 from quagmires.config import Files, parse
 from quagmires.errors import UserError
 from quagmires.experiment import check_files, expand, model_problem, short_float
-from support import ROOT
+from support import ROOT, script
 
 
 def merged(name: str = "demo") -> dict:
@@ -159,3 +159,9 @@ def test_a_checkpoint_of_two_studies_is_evaluated_once_on_all_their_benchmarks(f
     assert experiment.checkpoints["toy/base/sft"].benchmarks == ["easy", "hard"]
     assert len(experiment.sheet) == 9
     assert len(experiment.sft_runs) == 8
+
+
+def test_the_editors_schema_is_that_of_the_code(tmp_path):
+    script("write_config_schema.py", "--output", tmp_path / "schema.json")
+    fresh = (tmp_path / "schema.json").read_text()
+    assert fresh == (ROOT / "config" / "schema.json").read_text(), "run: python scripts/write_config_schema.py"
