@@ -85,10 +85,13 @@ rule figures:
             for name in ("metrics", "curves", "training")
         },
     output:
-        report(
-            expand(f"{ROOT}/figures/{{figure}}.svg", figure=FIGURES),
-            caption="report/figure.rst",
-            category="Figures",
+        *(
+            report(
+                f"{ROOT}/figures/{figure}.svg",
+                caption=f"report/{figure}.rst",
+                category="Figures",
+            )
+            for figure in FIGURES
         ),
         expand(
             f"{ROOT}/figures/{{figure}}.{{suffix}}",

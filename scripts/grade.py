@@ -49,7 +49,8 @@ def read_responses(paths: list[Path]) -> pd.DataFrame:
     files = [file for path in paths for file in (sorted(path.glob("*.parquet")) if path.is_dir() else [path])]
     if not files:
         raise UserError(f"{paths[0]}: no parquet shards in this directory; sample first")
-    frame = pd.concat([pd.DataFrame(iterate(file)) for file in files], ignore_index=True)
+    tables = [pd.read_parquet(file) if file.suffix == ".parquet" else pd.DataFrame(iterate(file)) for file in files]
+    frame = pd.concat(tables, ignore_index=True)
     if frame.empty:
         raise UserError(f"{files[0]}: no responses")
     return frame

@@ -5,6 +5,7 @@ Runs in the sft environment. Writes a Hugging Face directory with training.json 
 
 import argparse
 import json
+import os
 import sys
 import time
 from pathlib import Path
@@ -58,7 +59,7 @@ def main() -> None:
         log=options.log,
         # LLaMA-Factory looks torchrun up on PATH.
         environment={
-            "PATH": f"{bin_directory}:/usr/local/bin:/usr/bin:/bin",
+            "PATH": f"{bin_directory}{os.pathsep}{os.environ.get('PATH', '')}",
             "HF_HUB_OFFLINE": "1",
             "PYTHONUNBUFFERED": "1",
         },

@@ -262,3 +262,37 @@ def test_a_template_that_never_ends_is_refused(small_run, tmp_path):
     )
     assert result.returncode == 1
     assert "do not end with the end-of-text token" in result.stderr
+
+
+SAMPLER_AGAINST_FORWARD_PASS = """
+import json, sys, torch
+sys.path.insert(0, sys.argv[2])
+from transformers import AutoModelForCausalLM, AutoTokenizer
+from verl_cpu.sampler import sample_batch
+model = AutoModelForCausalLM.from_pretrained(sys.argv[1], dtype=torch.float32).eval()
+tokenizer = AutoTokenizer.from_pretrained(sys.argv[1])
+texts = [f"<|user|>What is {'1 + ' * n}2?<|assistant|>" for n in (1, 2, 5)] * 8
+prompts = [tokenizer.encode(text, add_special_tokens=False) for text in texts]
+draw = lambda seed: sample_batch(model, prompts, 40, 0.8, tokenizer.eos_token_id, torch.Generator().manual_seed(seed))
+drawn = draw(1)
+worst = 0.0
+for prompt, (ids, logprobs) in zip(prompts, drawn):
+    with torch.no_grad():
+        logits = model(torch.tensor([prompt + ids])).logits[0, len(prompt) - 1 : -1]
+    expected = torch.log_softmax(logits / 0.8, -1).gather(1, torch.tensor(ids)[:, None])[:, 0]
+    worst = max(worst, (expected - torch.tensor(logprobs)).abs().max().item())
+ended = [ids[-1] == tokenizer.eos_token_id or len(ids) == 40 for ids, _ in drawn]
+lengths = [len(ids) for ids, _ in drawn]
+print(json.dumps({"worst": worst, "same": draw(1) == drawn, "other": draw(2) == drawn, "ended": all(ended),
+                  "lengths": len(set(lengths))}))
+"""
+
+
+def test_cpu_rollout_samples_from_the_model_it_was_given(small_run):
+    command = [python("grpo"), "-c", SAMPLER_AGAINST_FORWARD_PASS, small_run / "data/base_model", SCRIPTS]
+    out = json.loads(run_to_end(command).stdout.splitlines()[-1])
+    assert out["worst"] < 1e-4
+    assert (out["same"], out["other"]) == (True, False)
+    assert out["ended"]
+    # Rows that end early leave the batch: only then is the compaction tried.
+    assert out["lengths"] > 3
