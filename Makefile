@@ -23,11 +23,17 @@ demo: setup
 	@$(MAKE) --no-print-directory report
 	@echo "The demo is done. Open results/demo/report.html"
 
-# Snakemake's report is made after the run; only anew if results changed since.
+# Snakemake makes its report after a run; only anew if results, captions or the config changed since.
+REPORTED := results/demo/metrics.parquet $(wildcard results/demo/figures/* results/demo/tables/* rules/report/*)
+
 report: results/demo/report.html
 
-results/demo/report.html: results/demo/metrics.parquet $(wildcard results/demo/figures/*) $(wildcard results/demo/tables/*) $(wildcard rules/report/*)
+results/demo/report.html: $(REPORTED) config/base.yaml config/demo.yaml
+	@echo "Writing the report"
 	@$(SNAKEMAKE) --report $@ > logs/report.log 2>&1 || { tail -5 logs/report.log; exit 1; }
+
+results/demo/metrics.parquet:
+	@echo "error: there are no results to report yet; run make demo" >&2; exit 1
 
 test: setup
 	@$(BIN)/python -m pytest tests

@@ -41,11 +41,13 @@ rule metrics:
     log:
         f"{LOGS}/metrics.log",
     localrule: True
+    params:
+        large_k=CONFIG.evaluation.large_k,
     message:
         "Metrics of {CONFIG.experiment}"
     shell:
         "{PYTHON} scripts/collect_metrics.py --sheet {input.sheet} --root {ROOT}"
-        " --large-k {CONFIG.evaluation.large_k} --output {output.metrics} --curves {output.curves}"
+        " --large-k {params.large_k} --output {output.metrics} --curves {output.curves}"
         " --training {output.training}" + LOGGED
 
 
@@ -66,10 +68,13 @@ rule tables:
     log:
         f"{LOGS}/tables.log",
     localrule: True
+    params:
+        seed=CONFIG.seed,
+        label=CONFIG.label,
     message:
         "Tables of {CONFIG.experiment}"
     shell:
-        "{PYTHON} scripts/make_tables.py --metrics {input} --seed {CONFIG.seed} --label {CONFIG.label:q}"
+        "{PYTHON} scripts/make_tables.py --metrics {input} --seed {params.seed} --label {params.label:q}"
         " --models {output.models} --predictors {output.predictors} --markdown {output.markdown}"
         + LOGGED
 
@@ -101,8 +106,10 @@ rule figures:
     log:
         f"{LOGS}/figures.log",
     localrule: True
+    params:
+        label=CONFIG.label,
     message:
         "Figures of {CONFIG.experiment}"
     shell:
         "{PYTHON} scripts/make_figures.py --metrics {input.metrics} --curves {input.curves} --training {input.training}"
-        " --label {CONFIG.label:q} --output $(dirname {output[0]})" + LOGGED
+        " --label {params.label:q} --output $(dirname {output[0]})" + LOGGED

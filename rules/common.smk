@@ -12,6 +12,7 @@ sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
 # Not by name: Snakemake has an `expand` and a `parse` of its own.
 import quagmires.config as schema
 import quagmires.experiment as experiments
+from quagmires import arithmetic
 from quagmires.errors import UserError
 from quagmires.subsets import BASE
 
@@ -117,7 +118,13 @@ def evaluated(checkpoint):
 
 def shell_environment(variables):
     """NAME=value pairs for a shell command."""
-    return " ".join(f"{name}={shlex.quote(value)}" for name, value in variables.items())
+    return " ".join(
+        f"{name}={shlex.quote(value)}" for name, value in sorted(variables.items())
+    )
+
+
+# Whatever a command takes from the config is one of its rule's params: Snakemake repeats a job when its params change,
+# and does not look at what a command was formatted with.
 
 
 def settings_of(path):
@@ -125,10 +132,9 @@ def settings_of(path):
     return json.dumps(schema.load_yaml(path), sort_keys=True)
 
 
-def prompt_probe(model):
-    """The pool whose first problems and traces show how a model's prompts are rendered."""
-    study = next(study for study in CONFIG.studies.values() if study.model == model)
-    return CONFIG.sft_datasets[study.sft_dataset].path
+def probe_study(model):
+    """The study whose SFT pool shows how a model's prompts are rendered."""
+    return next(study for study in CONFIG.studies.values() if study.model == model)
 
 
 def yaml_value(path, key):

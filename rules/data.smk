@@ -11,6 +11,7 @@ rule token_lengths:
     log:
         f"{LOGS}/token_lengths/{{dataset}}.{{model}}.log",
     params:
+        instruction=CONFIG.prompt.instruction,
         columns=lambda wildcards: columns("sft_datasets", wildcards.dataset),
         rows=lambda wildcards: CONFIG.sft_datasets[wildcards.dataset].rows,
         model=lambda wildcards: CONFIG.models[wildcards.model].path,
@@ -18,7 +19,7 @@ rule token_lengths:
         "Pool {wildcards.dataset}: token lengths for {wildcards.model}"
     shell:
         "{PYTHON} scripts/measure_lengths.py --pool {input.pool} --columns {params.columns:q} --rows {params.rows}"
-        " --model {params.model} --instruction {CONFIG.prompt.instruction:q} --output {output}"
+        " --model {params.model} --instruction {params.instruction:q} --output {output}"
         + LOGGED
 
 
@@ -33,13 +34,17 @@ rule subset:
     log:
         f"{LOGS}/subset/{{dataset}}.{{model}}.{{subset}}.log",
     params:
+        validation_examples=CONFIG.sft.validation_examples,
+        cutoff_tokens=CONFIG.sft.cutoff_tokens,
+        instruction=CONFIG.prompt.instruction,
+        seed=CONFIG.seed,
         columns=lambda wildcards: columns("sft_datasets", wildcards.dataset),
     message:
         "Pool {wildcards.dataset}: {wildcards.subset} for {wildcards.model}"
     shell:
         "{PYTHON} scripts/select_subset.py --pool {input.pool} --columns {params.columns:q} --lengths {input.lengths}"
-        " --subset {wildcards.subset} --validation-examples {CONFIG.sft.validation_examples}"
-        " --cutoff {CONFIG.sft.cutoff_tokens} --instruction {CONFIG.prompt.instruction:q} --seed {CONFIG.seed}"
+        " --subset {wildcards.subset} --validation-examples {params.validation_examples}"
+        " --cutoff {params.cutoff_tokens} --instruction {params.instruction:q} --seed {params.seed}"
         " --output {output.examples} --manifest {output.manifest}" + LOGGED
 
 
@@ -53,13 +58,14 @@ rule rl_prompts:
         f"{LOGS}/rl_prompts/{{rl}}.log",
     localrule: True
     params:
+        instruction=CONFIG.prompt.instruction,
         columns=lambda wildcards: columns("rl_datasets", wildcards.rl),
         rows=lambda wildcards: CONFIG.rl_datasets[wildcards.rl].rows,
     message:
         "RL set {wildcards.rl}: prompts"
     shell:
         "{PYTHON} scripts/prepare_problems.py --kind rl --name {wildcards.rl} --source {input} --rows {params.rows}"
-        " --columns {params.columns:q} --instruction {CONFIG.prompt.instruction:q} --output {output}"
+        " --columns {params.columns:q} --instruction {params.instruction:q} --output {output}"
         + LOGGED
 
 

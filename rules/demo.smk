@@ -2,10 +2,10 @@
 
 WORLD = CONFIG.arithmetic_world
 WORLD_FILES = [
-    source.path
-    for block in (CONFIG.sft_datasets, CONFIG.rl_datasets, CONFIG.benchmarks)
-    for source in block.values()
-    if source.path.startswith(f"{ROOT}/data/world/")
+    f"{ROOT}/data/world/{name}"
+    for name in arithmetic.file_rows(
+        WORLD.sft_problems, WORLD.rl_problems, WORLD.benchmark_problems
+    )
 ]
 
 
@@ -17,13 +17,21 @@ rule arithmetic_world:
     log:
         f"{LOGS}/arithmetic_world.log",
     localrule: True
+    params:
+        seed=CONFIG.seed,
+        sft_problems=WORLD.sft_problems,
+        rl_problems=WORLD.rl_problems,
+        benchmark_problems=WORLD.benchmark_problems,
+        base_examples=WORLD.base_examples,
+        careful_share=WORLD.careful_share,
+        instruction=CONFIG.prompt.instruction,
     message:
         "Demo: generating problems and traces"
     shell:
-        "{PYTHON} scripts/make_arithmetic_world.py --output $(dirname {output.base}) --seed {CONFIG.seed}"
-        " --sft-problems {WORLD.sft_problems} --rl-problems {WORLD.rl_problems}"
-        " --benchmark-problems {WORLD.benchmark_problems} --base-examples {WORLD.base_examples}"
-        " --careful-share {WORLD.careful_share} --instruction {CONFIG.prompt.instruction:q}"
+        "{PYTHON} scripts/make_arithmetic_world.py --output $(dirname {output.base}) --seed {params.seed}"
+        " --sft-problems {params.sft_problems} --rl-problems {params.rl_problems}"
+        " --benchmark-problems {params.benchmark_problems} --base-examples {params.base_examples}"
+        " --careful-share {params.careful_share} --instruction {params.instruction:q}"
         + LOGGED
 
 
@@ -38,12 +46,15 @@ rule untrained_model:
         f"{LOGS}/untrained_model.log",
     localrule: True
     params:
+        hidden_size=WORLD.hidden_size,
+        layers=WORLD.layers,
+        seed=CONFIG.seed,
         python=python("sft"),
     message:
         "Demo: a tiny Llama with random weights"
     shell:
         "HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 {params.python} scripts/make_tiny_model.py --corpus {input.corpus}"
-        " --hidden-size {WORLD.hidden_size} --layers {WORLD.layers} --seed {CONFIG.seed}"
+        " --hidden-size {params.hidden_size} --layers {params.layers} --seed {params.seed}"
         " --output $(dirname {output})" + LOGGED
 
 

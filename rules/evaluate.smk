@@ -19,6 +19,12 @@ rule samples:
     resources:
         mem_mb=3000,
     params:
+        instruction=CONFIG.prompt.instruction,
+        repetitions_per_shard=CONFIG.evaluation.repetitions_per_shard,
+        temperature=CONFIG.evaluation.temperature,
+        top_p=CONFIG.evaluation.top_p,
+        max_tokens=CONFIG.evaluation.max_tokens,
+        seed=CONFIG.seed,
         python=python("evaluate"),
         variables=shell_environment(CONFIG.evaluation.environment),
         engine=json.dumps(CONFIG.evaluation.engine, sort_keys=True),
@@ -32,9 +38,9 @@ rule samples:
     shell:
         "HF_HUB_OFFLINE=1 VLLM_NO_USAGE_STATS=1 OMP_NUM_THREADS={threads} {params.variables} {params.python} scripts/sample.py"
         " --name {wildcards.checkpoint} --model $(dirname {input.model}) {params.benchmarks}"
-        " --instruction {CONFIG.prompt.instruction:q} --samples {params.samples}"
-        " --repetitions-per-shard {CONFIG.evaluation.repetitions_per_shard} --temperature {CONFIG.evaluation.temperature}"
-        " --top-p {CONFIG.evaluation.top_p} --max-tokens {CONFIG.evaluation.max_tokens} --seed {CONFIG.seed}"
+        " --instruction {params.instruction:q} --samples {params.samples}"
+        " --repetitions-per-shard {params.repetitions_per_shard} --temperature {params.temperature}"
+        " --top-p {params.top_p} --max-tokens {params.max_tokens} --seed {params.seed}"
         " --engine {params.engine:q} --output $(dirname {output}) --log {log}"
 
 
@@ -48,13 +54,13 @@ rule grade:
     log:
         f"{LOGS}/grade/{{checkpoint}}/{{benchmark}}.log",
     params:
-        shards=f"{ROOT}/{{checkpoint}}/eval/{{benchmark}}/samples",
+        grading_timeout_seconds=CONFIG.evaluation.grading_timeout_seconds,
     message:
         "Evaluation of {wildcards.checkpoint}: grading {wildcards.benchmark}"
     shell:
-        "{PYTHON} scripts/grade.py --responses {params.shards} --benchmark {input.benchmark} --output {output}"
-        " --workers {threads} --timeout {CONFIG.evaluation.grading_timeout_seconds}"
-        + LOGGED
+        "{PYTHON} scripts/grade.py --responses {input.samples} --shards-of {wildcards.benchmark}"
+        " --benchmark {input.benchmark} --output {output}"
+        " --workers {threads} --timeout {params.grading_timeout_seconds}" + LOGGED
 
 
 rule score:

@@ -22,8 +22,9 @@ rule grpo:
     priority: 10
     threads: 1
     resources:
-        mem_mb=5000,
+        mem_mb=5500,
     params:
+        accelerator=CONFIG.accelerator,
         python=python("grpo"),
         run=grpo_settings,
         settings=CONFIG.grpo.settings,
@@ -34,4 +35,4 @@ rule grpo:
     shell:
         "OMP_NUM_THREADS={threads} {params.python} scripts/train_grpo.py --name 'GRPO {wildcards.recipe} run {wildcards.run}'"
         " --model $(dirname {input.model}) --data {input.data} --settings {params.settings} --run {params.run:q}"
-        " --accelerator {CONFIG.accelerator} --work {params.work} --output $(dirname {output.metrics}) --log {log}"
+        " --accelerator {params.accelerator} --work {params.work} --output $(dirname {output.metrics}) --log {log}"

@@ -26,7 +26,9 @@ rule rendered_prompts:
     """A few prompts as one engine tokenizes them."""
     input:
         model=lambda wildcards: f"{CONFIG.models[wildcards.model].path}/config.json",
-        problems=lambda wildcards: prompt_probe(wildcards.model),
+        problems=lambda wildcards: CONFIG.sft_datasets[
+            probe_study(wildcards.model).sft_dataset
+        ].path,
         environment=lambda wildcards: environment(RENDERERS[wildcards.engine]),
     output:
         f"{ROOT}/data/prompts/{{model}}.{{engine}}.json",
@@ -35,15 +37,19 @@ rule rendered_prompts:
     wildcard_constraints:
         engine="|".join(RENDERERS),
     params:
+        instruction=CONFIG.prompt.instruction,
         python=lambda wildcards: python(RENDERERS[wildcards.engine]),
         model=lambda wildcards: CONFIG.models[wildcards.model].path,
         template=yaml_value(CONFIG.sft.settings, "template"),
+        columns=lambda wildcards: columns(
+            "sft_datasets", probe_study(wildcards.model).sft_dataset
+        ),
     message:
         "Prompts of {wildcards.model} by {wildcards.engine}"
     shell:
         "HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 {params.python} scripts/render_prompts.py --engine {wildcards.engine}"
-        " --model {params.model} --problems {input.problems} --instruction {CONFIG.prompt.instruction:q}"
-        " {params.template} --output {output}" + LOGGED
+        " --model {params.model} --problems {input.problems} --instruction {params.instruction:q}"
+        " --columns {params.columns:q} {params.template} --output {output}" + LOGGED
 
 
 rule prompt_parity:

@@ -19,7 +19,7 @@ def main() -> None:
     for other in rendered[1:]:
         compare(reference, other)
     for one in rendered:
-        check_end(one)
+        check_response(one)
     summary = {
         "engines": [one["engine"] for one in rendered],
         "prompts": len(reference["prompts"]),
@@ -41,14 +41,18 @@ def compare(one: dict, other: dict) -> None:
             )
 
 
-def check_end(one: dict) -> None:
-    """A model must be trained to end with the token that stops its sampling."""
+def check_response(one: dict) -> None:
+    """A model must be trained on the response and the end token that stops its sampling, and on nothing else."""
     response = one["response"]
-    if response and response["ids"][-1:] != [one["end"]]:
+    if response is None:
+        return
+    expected = response["expected_ids"]
+    if response["ids"][: len(expected)] != expected or response["rest"].strip():
         raise UserError(
-            f"{one['engine']} trains responses that do not end with the end-of-text token {one['end']}, so the model"
-            f" would never stop; choose another `template`. The response ends: {response['text'][-60:]!r}"
-            f" {response['ids'][-5:]}"
+            f"{one['engine']} trains on another response than the trace and the end token {expected[-1]}: the model"
+            f" would not stop, or the generalization loss be that of another text; choose another `template`\n"
+            f"  trained on: {response['text'][-200:]!r} {response['ids'][-8:]}\n"
+            f"    expected: ... {expected[-8:]}"
         )
 
 

@@ -8,6 +8,7 @@ import pandas as pd
 
 from quagmires.errors import command_line
 from quagmires.files import read_json, whole_file
+from quagmires.pass_at_k import macro_average, mean_with_error
 from quagmires.scores import macro_scores
 
 
@@ -37,8 +38,10 @@ def metrics_row(root: Path, run: dict, large_k: int) -> dict:
     folder = root / run["model"] / run["recipe"]
     trained = read_json(folder / "sft" / "model" / "training.json")
     loss = read_json(folder / "sft" / f"generalization_loss.{run['sft_dataset']}.json")
-    before = macro(read_json(folder / "sft" / "eval" / "scores.json"), run["benchmarks"].split(","))
-    after = [macro(read_json(path), run["benchmarks"].split(",")) for path in checkpoints(folder, run)]
+    benchmarks = run["benchmarks"].split(",")
+    before = macro(read_json(folder / "sft" / "eval" / "scores.json"), benchmarks)
+    paths = checkpoints(folder, run)
+    after = [macro(read_json(path), benchmarks) for path in paths]
     scores = [one["pass_at_k"]["1"]["value"] for one in after]
     per_run = [scores[i : i + run["checkpoints"]] for i in range(0, len(scores), run["checkpoints"])]
     best = max(range(len(scores)), key=scores.__getitem__)
@@ -68,10 +71,23 @@ def metrics_row(root: Path, run: dict, large_k: int) -> dict:
         "outcome": outcomes["best"],
         "outcome_se": after[best]["pass_at_k"]["1"]["standard_error"],
         "gain": outcomes["best"] - pass_at_1["value"],
+        "gain_se": gain_error(folder / "sft" / "eval", paths[best].parent, benchmarks),
         "rl_evaluations": len(scores),
         **{f"{name}_before": before[name] for name in ("truncated", "no_answer", "mean_tokens")},
         **{f"{name}_after": after[best][name] for name in ("truncated", "no_answer", "mean_tokens")},
     }
+
+
+def gain_error(before: Path, after: Path, benchmarks: list[str]) -> float:
+    """The standard error of the macro-averaged gain of Pass@1: both were measured on the same problems, so the errors
+    are those of per-problem differences (Miller 2024). The choice of the best checkpoint is not in it.
+    """
+    counts = [
+        pd.read_parquet(path / "counts.parquet").set_index(["benchmark", "problem_id"]) for path in (before, after)
+    ]
+    difference = counts[1]["c"] / counts[1]["n"] - counts[0]["c"] / counts[0]["n"]
+    means, errors = zip(*(mean_with_error(difference.loc[name].to_numpy()) for name in benchmarks), strict=True)
+    return macro_average(means, errors)[1]
 
 
 def checkpoints(folder: Path, run: dict) -> list[Path]:

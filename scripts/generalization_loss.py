@@ -1,7 +1,7 @@
 """Mean negative log-likelihood per token of held-out traces (paper, Section 3): responses only, one example per row.
 
-Computed apart from training, without packing, in float32: LLaMA-Factory's own eval loss is a mean over batches and
-depends on the batch size. Runs in the sft environment.
+Computed apart from training and without packing: LLaMA-Factory's own eval loss is a mean over batches and depends on
+the batch size. Weights are bfloat16 on a GPU and float32 on a CPU, logits float32. Runs in the sft environment.
 """
 
 import argparse

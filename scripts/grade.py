@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from quagmires.errors import UserError, command_line
-from quagmires.files import whole_file
+from quagmires.files import read_json, whole_file
 from quagmires.grading import Grader
 from quagmires.records import iterate
 
@@ -21,12 +21,16 @@ def main() -> None:
         "--responses", type=Path, nargs="+", required=True, help="files, or directories of parquet shards"
     )
     parser.add_argument("--benchmark", type=Path, help="parquet of id and answer: the golds by problem_id")
+    parser.add_argument(
+        "--shards-of", help="--responses is a samples.json: grade the shards of this benchmark it lists"
+    )
     parser.add_argument("--output", type=Path, required=True, help="parquet file to write")
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--timeout", type=float, default=5.0, help="seconds for one comparison")
     options = parser.parse_args()
 
-    responses = read_responses(options.responses)
+    files = shards(options.responses[0], options.shards_of) if options.shards_of else options.responses
+    responses = read_responses(files)
     if options.benchmark:
         responses["gold"] = golds_of(responses, options.benchmark)
     for column in ("gold", "response"):
@@ -44,6 +48,11 @@ def main() -> None:
     print(f"{len(graded)} responses, {graded['correct'].mean():.1%} correct; {dict(graded['reason'].value_counts())}")
 
 
+def shards(samples: Path, benchmark: str) -> list[Path]:
+    """The shards that make up an evaluation; others may lie beside them, from one with more or fewer samples."""
+    return [samples.parent / path for path in read_json(samples)["shards"][benchmark]]
+
+
 def read_responses(paths: list[Path]) -> pd.DataFrame:
     """All rows of all files."""
     files = [file for path in paths for file in (sorted(path.glob("*.parquet")) if path.is_dir() else [path])]
@@ -53,6 +62,10 @@ def read_responses(paths: list[Path]) -> pd.DataFrame:
     frame = pd.concat(tables, ignore_index=True)
     if frame.empty:
         raise UserError(f"{files[0]}: no responses")
+    if {"problem_id", "repetition"} <= set(frame.columns) and frame.duplicated(["problem_id", "repetition"]).any():
+        raise UserError(
+            f"{files[0].parent}: a repetition of a problem occurs twice; remove the folder and sample again"
+        )
     return frame
 
 

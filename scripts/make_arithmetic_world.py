@@ -10,9 +10,6 @@ from quagmires.files import whole_directory
 from quagmires.prompts import user_message
 from quagmires.records import write_jsonl
 
-# Rising difficulty by the number of operands.
-BENCHMARKS = {"easy": (3, 3), "medium": (4, 4), "hard": (5, 5)}
-
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
@@ -30,22 +27,22 @@ def main() -> None:
     taken: set[arithmetic.Chain] = set()
     benchmarks = {
         name: arithmetic.draw_distinct(rng, options.benchmark_problems, taken, operands)
-        for name, operands in BENCHMARKS.items()
+        for name, operands in arithmetic.BENCHMARKS.items()
     }
     in_benchmarks = set(taken)
     rl = arithmetic.draw_distinct(rng, options.rl_problems, taken)
     sft = arithmetic.draw_distinct(rng, options.sft_problems, taken)
     with whole_directory(options.output) as directory:
-        write_jsonl(directory / "sft_pool.jsonl", arithmetic.pool_rows(sft, rng))
-        write_jsonl(directory / "rl.jsonl", arithmetic.problem_rows("rl", rl))
+        write_jsonl(directory / arithmetic.POOL_FILE, arithmetic.pool_rows(sft, rng))
+        write_jsonl(directory / arithmetic.RL_FILE, arithmetic.problem_rows("rl", rl))
         for name, chains in benchmarks.items():
-            write_jsonl(directory / f"benchmark_{name}.jsonl", arithmetic.problem_rows(name, chains))
+            write_jsonl(directory / arithmetic.benchmark_file(name), arithmetic.problem_rows(name, chains))
         # The base may meet training problems, as any pre-trained model does, but never a benchmark's.
         base = arithmetic.base_rows(options.base_examples, options.careful_share, in_benchmarks, rng)
         prompted = [
             {"prompt": user_message(row["problem"], options.instruction), "response": row["response"]} for row in base
         ]
-        write_jsonl(directory / "base.jsonl", prompted)
+        write_jsonl(directory / arithmetic.BASE_FILE, prompted)
 
 
 if __name__ == "__main__":

@@ -26,6 +26,7 @@ MODEL_COLUMNS = {
     "outcome_last": "after RL, last",
     "outcome_mean_of_run_best": "after RL, mean of run best",
     "gain": "gain",
+    "gain_se": "gain s.e.",
     "no_answer_before": "no answer before",
     "no_answer_after": "no answer after",
     "truncated_after": "truncated after",
@@ -67,9 +68,9 @@ def models_table(metrics: pd.DataFrame) -> pd.DataFrame:
 def predictors_table(metrics: pd.DataFrame, seed: int) -> pd.DataFrame:
     """One row per study and predictor."""
     rows = [
-        {"study": study, "predictor": name, **evaluate(models, predict, seed)}
+        {"study": study, "predictor": name, **evaluate(models, predictor, seed)}
         for study, models in metrics.groupby("study", sort=False)
-        for name, predict in PREDICTORS.items()
+        for name, predictor in PREDICTORS.items()
     ]
     return pd.DataFrame(rows)
 

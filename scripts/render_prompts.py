@@ -2,12 +2,13 @@
 
 import argparse
 import itertools
+import json
 from pathlib import Path
 
 from quagmires import provenance
 from quagmires.errors import UserError, command_line
 from quagmires.files import write_json
-from quagmires.prompts import conversation, load_tokenizer
+from quagmires.prompts import conversation, load_tokenizer, response_ids
 from quagmires.records import iterate
 
 PROBES = 5
@@ -20,16 +21,13 @@ def main() -> None:
     parser.add_argument("--engine", choices=("llamafactory", "verl", "vllm"), required=True)
     parser.add_argument("--model", required=True, help="model directory")
     parser.add_argument("--problems", type=Path, required=True, help="pool to take the first problems from")
-    parser.add_argument("--problem-column", default="problem")
-    parser.add_argument("--response-column", default="response")
+    parser.add_argument("--columns", type=json.loads, default={}, help="JSON: our column name -> the pool's")
     parser.add_argument("--instruction", required=True)
     parser.add_argument("--template", help="LLaMA-Factory's template; by default it reads the model's own")
     parser.add_argument("--output", type=Path, required=True, help="JSON")
     options = parser.parse_args()
 
-    rows = list(itertools.islice(iterate(options.problems), PROBES))
-    response = str(rows[0][options.response_column])
-    problems = [str(row[options.problem_column]) for row in rows] + list(DIFFICULT)
+    problems, response = probes(options.problems, options.columns)
     tokenizer = load_tokenizer(options.model)
     messages = [conversation(problem, options.instruction) for problem in problems]
     trained = None
@@ -48,10 +46,31 @@ def main() -> None:
             {"problem": problem, "ids": one, "text": tokenizer.decode(one)}
             for problem, one in zip(problems, ids, strict=True)
         ],
-        "end": tokenizer.eos_token_id,
-        "response": {"ids": trained, "text": tokenizer.decode(trained)} if trained is not None else None,
+        "response": response_record(tokenizer, response, trained) if trained is not None else None,
     }
     write_json(options.output, result)
+
+
+def probes(pool: Path, columns: dict[str, str]) -> tuple[list[str], str]:
+    """Problems to render, the pool's first and some difficult ones, and one response."""
+    rows = list(itertools.islice(iterate(pool), PROBES))
+    try:
+        problems = [str(row[columns.get("problem", "problem")]) for row in rows]
+        return problems + list(DIFFICULT), str(rows[0][columns.get("response", "response")])
+    except (KeyError, IndexError) as error:
+        raise UserError(f"{pool}: no column {error}; set `columns` of the data set in the config") from None
+
+
+def response_record(tokenizer, response: str, trained: list[int]) -> dict:
+    """A response as it is trained on, beside what the rest of the project takes it to be."""
+    expected = response_ids(tokenizer, response)
+    return {
+        "ids": trained,
+        "text": tokenizer.decode(trained),
+        "expected_ids": expected,
+        # Templates in the manner of ChatML write a line break after the end of a turn; it is never sampled.
+        "rest": tokenizer.decode(trained[len(expected) :]),
+    }
 
 
 def by_llamafactory(

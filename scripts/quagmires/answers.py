@@ -8,8 +8,11 @@ END_OF_THOUGHT = "</think>"
 MAX_ANSWER_CHARACTERS = 2_000
 
 _WRAPPERS = re.compile(r"\\(?:text|textbf|mathrm|mathbf|mbox)\{([^{}]*)\}")
-_SPACES = re.compile(r"\\[,;:! ]|~|\s+")
-_THOUSANDS = re.compile(r"(?<![\d.])\d{1,3}(?:,\d{3})+(?!\d)")
+_SPACES = re.compile(r"(?:\\[,;:! ]|~|\s)+")
+# Only as the whole answer: in `100, 200` and `(1,200)` the comma separates.
+_THOUSANDS = re.compile(r"[+-]?\d{1,3}(?:,\d{3})+(?:\.\d+)?")
+# Not the beginning of \leftarrow and its like.
+_SIZES = re.compile(r"\\(?:left|right)(?![a-zA-Z])")
 
 
 def extract_answer(response: str) -> str | None:
@@ -50,14 +53,17 @@ def _balanced(text: str, position: int) -> str | None:
 
 
 def normalise(answer: str) -> str:
-    """Drop what never changes a value: dollar signs, spaces, text wrappers, thousands commas, a final full stop.
+    """Drop what never changes a value: dollar signs, text wrappers, sizes of brackets, a final full stop, thousands
+    commas of a lone number, and spaces except between two digits.
 
-    >>> normalise(r"\\text{ 1,234 }\\!"), normalise("$x = 3.$"), normalise(r"\\dfrac12")
-    ('1234', 'x=3', '\\\\frac12')
+    >>> normalise(r"\\text{ 1,234 }\\!"), normalise("$x = 3.$"), normalise(r"\\dfrac12"), normalise("1 1/2")
+    ('1234', 'x=3', '\\\\frac12', '1 1/2')
     """
     text = answer.strip().strip("$")
     text = _WRAPPERS.sub(r"\1", text)
-    text = text.replace("\\dfrac", "\\frac").replace("\\tfrac", "\\frac").replace("\\left", "").replace("\\right", "")
-    text = _SPACES.sub("", text)
-    text = _THOUSANDS.sub(lambda match: match[0].replace(",", ""), text)
-    return text.removesuffix(".")
+    text = text.replace("\\dfrac", "\\frac").replace("\\tfrac", "\\frac")
+    text = _SIZES.sub("", text)
+    text = _SPACES.sub(" ", text).strip().removesuffix(".")
+    if _THOUSANDS.fullmatch(text):
+        return text.replace(",", "")
+    return re.sub(r"(?<!\d) | (?!\d)", "", text)

@@ -118,6 +118,9 @@ def hasty_guess(chain: Chain, rng: random.Random) -> str:
     return boxed(chain.answer + rng.randint(-LARGEST_HASTY_ERROR, LARGEST_HASTY_ERROR))
 
 
+# Benchmarks of rising difficulty, by their number of operands; and the files of a world.
+BENCHMARKS = {"easy": (3, 3), "medium": (4, 4), "hard": (5, 5)}
+POOL_FILE, RL_FILE, BASE_FILE = "sft_pool.jsonl", "rl.jsonl", "base.jsonl"
 STYLES = {"answer-only": answer_only, "step-by-step": step_by_step, "checked": checked}
 
 
@@ -136,6 +139,20 @@ def pool_rows(chains: Iterable[Chain], rng: random.Random) -> list[dict[str, str
     ]
     rng.shuffle(rows)
     return rows
+
+
+def benchmark_file(name: str) -> str:
+    """The file of a benchmark of the world."""
+    return f"benchmark_{name}.jsonl"
+
+
+def file_rows(sft_problems: int, rl_problems: int, benchmark_problems: int) -> dict[str, int]:
+    """File name -> number of rows, for every file of a world that an experiment can name."""
+    return {
+        POOL_FILE: sft_problems * len(STYLES),
+        RL_FILE: rl_problems,
+        **{benchmark_file(name): benchmark_problems for name in BENCHMARKS},
+    }
 
 
 def problem_rows(prefix: str, chains: Iterable[Chain]) -> list[dict[str, str]]:

@@ -6,11 +6,14 @@ from pathlib import Path
 
 import pandas as pd
 
+from quagmires.arithmetic import file_rows
 from quagmires.config import Config, DataSource, Files, Recipe
 from quagmires.errors import UserError
 from quagmires.grpo import checkpoint_steps, total_steps
+from quagmires.grpo import read_settings as read_grpo_settings
 from quagmires.pass_at_k import powers_of_two
 from quagmires.sft import accumulation_steps
+from quagmires.sft import read_settings as read_sft_settings
 from quagmires.subsets import BASE, parse_subset, subset_size
 
 
@@ -138,26 +141,43 @@ def expand(config: Config, files: Files) -> Experiment:
 
 
 def check_files(config: Config, files: Files) -> None:
-    """Refuse missing data files and models without a chat template, unless the workflow makes them.
-
-    What lies below the experiment's own results folder is made by a rule.
+    """Refuse missing data files and models without a chat template, unless the arithmetic world has them; and engine
+    settings that are missing or overrule the config.
     """
-    made = f"results/{config.experiment}/"
+    made = _made_files(config)
     for block in ("sft_datasets", "rl_datasets", "benchmarks"):
         for name, source in getattr(config, block).items():
-            if not source.path.startswith(made) and not Path(source.path).is_file():
+            if source.path not in made and not Path(source.path).is_file():
                 raise files.error((block, name, "path"), f"no such file: {source.path}")
+            rows = made.get(source.path, source.rows)
+            if rows != source.rows:
+                raise files.error(
+                    (block, name, "rows"), f"the arithmetic world will have {rows} rows, not {source.rows}"
+                )
     for name, model in config.models.items():
-        if not model.path.startswith(made):
-            problem = model_problem(model.path)
-            if problem:
-                raise files.error(("models", name, "path"), problem)
+        problem = None if model.path in made else model_problem(model.path)
+        if problem:
+            raise files.error(("models", name, "path"), problem)
     engine_files = {("sft", "settings"): config.sft.settings, ("grpo", "settings"): config.grpo.settings}
     if config.arithmetic_world:
         engine_files["arithmetic_world", "base_settings"] = config.arithmetic_world.base_settings
     for location, path in engine_files.items():
         if not Path(path).is_file():
             raise files.error(location, f"no such file: {path}")
+    for path in (config.sft.settings, engine_files.get(("arithmetic_world", "base_settings"))):
+        if path:
+            read_sft_settings(path)
+    read_grpo_settings(config.grpo.settings)
+
+
+def _made_files(config: Config) -> dict[str, int]:
+    """The data files that the arithmetic world will hold, with their rows, and its base model (rows 0)."""
+    world = config.arithmetic_world
+    if world is None:
+        return {}
+    data = f"results/{config.experiment}/data"
+    rows = file_rows(world.sft_problems, world.rl_problems, world.benchmark_problems)
+    return {**{f"{data}/world/{name}": count for name, count in rows.items()}, f"{data}/base_model": 0}
 
 
 def check_numbers(config: Config, files: Files) -> None:

@@ -117,7 +117,7 @@ def loss_and_gain(metrics: pd.DataFrame) -> Figure:
                 model.generalization_loss,
                 model.gain,
                 xerr=model.generalization_loss_se,
-                yerr=np.hypot(model.outcome_se, model.pass_at_1_se),
+                yerr=model.gain_se,
                 color=COLOURS[index % len(COLOURS)],
                 marker=MARKERS[index % len(MARKERS)],
                 linestyle="none",

@@ -5,8 +5,11 @@ import math
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from quagmires.engines import Progress
 from quagmires.errors import UserError
+from quagmires.files import remove
 
 
 def total_steps(problems: int, batch_size: int, epochs: float) -> int:
@@ -31,7 +34,12 @@ def checkpoint_steps(total: int, checkpoints: int) -> list[int]:
     """
     if checkpoints > total:
         raise UserError(f"grpo.checkpoints {checkpoints} is more than the {total} steps of a run; ask for fewer")
-    interval = total // checkpoints
+    # verl saves at every multiple of one interval, and at the end.
+    interval, rest = divmod(total, checkpoints)
+    if 2 * rest > interval:
+        raise UserError(
+            f"{checkpoints} checkpoints cannot be spaced evenly over the {total} steps of a run; change one"
+        )
     return [interval * i for i in range(1, checkpoints)] + [total]
 
 
@@ -98,6 +106,18 @@ def _hydra(value: Any) -> str:
     return f"'{value.resolve()}'" if isinstance(value, Path) else str(value)
 
 
+def read_settings(path: str | Path) -> dict[str, Any]:
+    """The Hydra file, without any key that the workflow sets itself."""
+    settings = yaml.safe_load(Path(path).read_text(encoding="utf-8")) or {}
+    for owned in OWNED:
+        block: Any = settings
+        for key in owned.split("."):
+            block = block.get(key) if isinstance(block, dict) else None
+        if block is not None:
+            raise UserError(f"{path}: {owned} is set by the workflow from the config; remove it here")
+    return settings
+
+
 def unknown_keys(settings: Any, known: Any, path: str = "") -> list[str]:
     """Keys of a Hydra file that verl's own config does not have, dotted.
 
@@ -115,6 +135,24 @@ def unknown_keys(settings: Any, known: Any, path: str = "") -> list[str]:
     return found
 
 
+_ANY_RUN = {
+    "learning_rate": 1e-6,
+    "warmup_steps": 0,
+    "batch_size": 1,
+    "rollouts": 2,
+    "temperature": 1.0,
+    "kl_coefficient": 0.0,
+    "entropy_coefficient": 0.0,
+    "epochs": 1,
+    "max_prompt_tokens": 1,
+    "max_response_tokens": 1,
+    "checkpoints": 1,
+    "devices": 1,
+    "seed": 0,
+}
+# The keys that `overrides` sets, whatever the run.
+OWNED = tuple(item.partition("=")[0] for item in overrides(_ANY_RUN, Path(), Path(), Path(), Path(), 1))
+
 # Ours to add, as verl or Ray reads them although verl's own file does not list them.
 FREE = frozenset(
     (
@@ -128,14 +166,21 @@ FREE = frozenset(
 )
 
 
-def repair_tracker(checkpoints: Path) -> int | None:
-    """Point verl's `latest_checkpointed_iteration.txt` at a checkpoint that is whole; return its step.
+def repair_tracker(checkpoints: Path, logged: set[int]) -> int | None:
+    """Point verl's `latest_checkpointed_iteration.txt` at the newest checkpoint to resume from; return its step.
 
-    verl writes a checkpoint's files first and the tracker last; a kill can leave the tracker empty or stale.
+    verl writes a checkpoint's files first, the tracker next and the metrics of the step last; a kill can come between
+    any two. A checkpoint counts if it is whole and the metrics of every step up to it are `logged`; others are removed.
     """
-    steps = sorted(
-        int(path.name.rpartition("_")[2]) for path in checkpoints.glob("global_step_*") if (path / "data.pt").is_file()
-    )
+    steps = []
+    for path in checkpoints.glob("global_step_*"):
+        step = int(path.name.rpartition("_")[2])
+        # data.pt is written after all ranks' weights.
+        if (path / "data.pt").is_file() and logged.issuperset(range(1, step + 1)):
+            steps.append(step)
+        else:
+            remove(path)
+    steps.sort()
     tracker = checkpoints / "latest_checkpointed_iteration.txt"
     try:
         latest = int(tracker.read_text())
@@ -143,7 +188,6 @@ def repair_tracker(checkpoints: Path) -> int | None:
         latest = None
     if latest in steps:
         return latest
-    # data.pt is written after all ranks' weights, so its presence means the whole checkpoint is there.
     tracker.unlink(missing_ok=True)
     if steps:
         tracker.write_text(str(steps[-1]))

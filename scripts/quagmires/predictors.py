@@ -6,6 +6,7 @@ least squares. Adding one is adding a function to `PREDICTORS`.
 
 import itertools
 from collections.abc import Callable
+from dataclasses import dataclass
 from math import factorial
 
 import numpy as np
@@ -56,38 +57,58 @@ def by_average(fit: pd.DataFrame, models: pd.DataFrame) -> np.ndarray:
     return (by_generalization_loss(fit, models) + by_pass_at_large_k(fit, models)) / 2
 
 
-PREDICTORS: dict[str, Predict] = {
-    "pass_at_1": by_pass_at_1,
-    "generalization_loss": by_generalization_loss,
-    "generalization_loss_gain": by_generalization_loss_gain,
-    "pass_at_large_k": by_pass_at_large_k,
-    "average": by_average,
+@dataclass(frozen=True)
+class Predictor:
+    """`predict` foretells outcomes after a fit; `rank`, where the predictor is one number, orders models without any.
+
+    The direction of `rank` is the predictor's claim: a Pass@1 that falls as the outcome rises has a negative rho.
+    """
+
+    predict: Predict
+    rank: Callable[[pd.DataFrame], np.ndarray] | None = None
+
+
+PREDICTORS: dict[str, Predictor] = {
+    "pass_at_1": Predictor(by_pass_at_1, lambda models: models["pass_at_1"].to_numpy()),
+    "generalization_loss": Predictor(by_generalization_loss, lambda models: -models["generalization_loss"].to_numpy()),
+    "generalization_loss_gain": Predictor(by_generalization_loss_gain),
+    "pass_at_large_k": Predictor(by_pass_at_large_k, lambda models: models["pass_at_large_k"].to_numpy()),
+    "average": Predictor(by_average),
 }
 
 
-def evaluate(models: pd.DataFrame, predict: Predict, seed: int) -> dict[str, float | int | None]:
-    """How well `predict` foretells `outcome` over the rows of `models`.
+def ranking(models: pd.DataFrame, predictor: Predictor) -> np.ndarray:
+    """What Spearman's rho compares with the outcome: the predictor itself, or, for a predictor that is a combination of
+    fits, the prediction of each model from a fit on all the others.
+    """
+    if predictor.rank is not None:
+        return predictor.rank(models)
+    rows = np.arange(len(models))
+    return np.array([predictor.predict(models.iloc[rows != row], models.iloc[[row]])[0] for row in rows])
+
+
+def evaluate(models: pd.DataFrame, predictor: Predictor, seed: int) -> dict[str, float | int | None]:
+    """How well `predictor` foretells `outcome` over the rows of `models`.
 
     R2 is out of sample: fitted on half of the models, computed on the rest, over `SPLITS` random splits that are the
     same for every predictor. It is never clipped; with few models it can be very negative, so the median stands beside
-    the mean, and a second R2 against the variance of all models beside the first. Spearman's rho is between the
-    prediction fitted on all models and the outcome.
+    the mean, and a second R2 against the variance of all models beside the first. For Spearman's rho see `ranking`.
     """
     outcome = models["outcome"].to_numpy()
     count = len(models)
     result: dict[str, float | int | None] = {"models": count}
-    if count < FEWEST_TO_FIT:
+    if count <= FEWEST_TO_FIT:
         return result
-    fitted = predict(models, models)
-    rho = correlation(fitted, outcome)
-    low, high = bootstrap_interval(fitted, outcome, seed)
+    ranks = ranking(models, predictor)
+    rho = correlation(ranks, outcome)
+    low, high = bootstrap_interval(ranks, outcome, seed)
     result |= {
         "spearman": rho,
         "spearman_low": low,
         "spearman_high": high,
-        "spearman_p": permutation_p(fitted, outcome, seed),
+        "spearman_p": permutation_p(ranks, outcome, seed),
     }
-    held_out, against_all = split_r2(models, predict, seed)
+    held_out, against_all = split_r2(models, predictor.predict, seed)
     result |= {"splits": SPLITS if len(held_out) else 0, "splits_undefined": int(np.isnan(held_out).sum())}
     defined = held_out[~np.isnan(held_out)]
     if len(defined):

@@ -26,7 +26,7 @@ class Shard:
 def plan(benchmarks: Iterable[str], samples: int, block: int) -> list[Shard]:
     """All shards of `samples` repetitions in blocks of `block`; the last may be smaller.
 
-    Blocks start at multiples of `block`, so that a larger `samples` only adds shards.
+    Blocks start at multiples of `block`, so that a larger `samples` adds shards and keeps every full one.
     """
     return [
         Shard(benchmark, first, min(first + block, samples) - 1)

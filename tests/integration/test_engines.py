@@ -141,6 +141,10 @@ def test_more_samples_are_added_and_lost_shards_are_drawn_again_alike(small_run,
     grown = shards(tmp_path)
     assert len(grown) == 4
     assert {name: grown[name] for name in first} == first
+    listed = sample(small_run, tmp_path, 4)["shards"]
+    # Fewer samples delete nothing; they are only not counted.
+    assert sum(map(len, listed.values())) == 2
+    assert shards(tmp_path) == grown
     lost = tmp_path / "hard/samples/repetitions00000-00003.parquet"
     lost.unlink()
     sample(small_run, tmp_path, 8)
@@ -248,20 +252,25 @@ def test_a_wrong_template_stops_with_both_renderings(small_run, tmp_path):
     assert not (tmp_path / "parity.json").exists()
 
 
-def test_a_template_that_never_ends_is_refused(small_run, tmp_path):
+def check_response(small_run, tmp_path, **changes):
     rendered = json.loads((small_run / "data/prompts/toy.llamafactory.json").read_text())
-    rendered["response"]["ids"] = rendered["response"]["ids"][:-1]
+    rendered["response"] |= changes
     (tmp_path / "llamafactory.json").write_text(json.dumps(rendered))
-    result = script(
-        "check_prompt_parity.py",
-        "--rendered",
-        tmp_path / "llamafactory.json",
-        "--output",
-        tmp_path / "p.json",
-        check=False,
-    )
+    arguments = ("--rendered", tmp_path / "llamafactory.json", "--output", tmp_path / "parity.json")
+    return script("check_prompt_parity.py", *arguments, check=False)
+
+
+def test_a_template_that_never_ends_is_refused(small_run, tmp_path):
+    trained = json.loads((small_run / "data/prompts/toy.llamafactory.json").read_text())["response"]["ids"]
+    result = check_response(small_run, tmp_path, ids=trained[:-1])
     assert result.returncode == 1
-    assert "do not end with the end-of-text token" in result.stderr
+    assert "trains on another response than the trace and the end token" in result.stderr
+
+
+def test_a_line_break_after_the_end_of_a_turn_is_accepted(small_run, tmp_path):
+    trained = json.loads((small_run / "data/prompts/toy.llamafactory.json").read_text())["response"]["ids"]
+    assert check_response(small_run, tmp_path, ids=[*trained, 5], rest="\n").returncode == 0
+    assert check_response(small_run, tmp_path, ids=[*trained, 5], rest="more").returncode == 1
 
 
 SAMPLER_AGAINST_FORWARD_PASS = """

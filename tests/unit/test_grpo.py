@@ -3,7 +3,6 @@ import json
 from pathlib import Path
 
 import pytest
-import yaml
 
 from quagmires import grpo
 from quagmires.errors import UserError
@@ -29,8 +28,15 @@ def test_steps_count_whole_batches():
 def test_checkpoints_are_evenly_spaced_and_end_with_training():
     assert grpo.checkpoint_steps(16, 2) == [8, 16]
     assert grpo.checkpoint_steps(942, 4)[-1] == 942
+    for total, checkpoints in ((174, 4), (942, 4), (945, 4), (100, 7)):
+        steps = [0, *grpo.checkpoint_steps(total, checkpoints)]
+        gaps = [after - before for before, after in zip(steps, steps[1:], strict=False)]
+        assert len(gaps) == checkpoints
+        assert max(gaps) <= 1.5 * min(gaps)
     with pytest.raises(UserError, match="more than the 3 steps"):
         grpo.checkpoint_steps(3, 4)
+    with pytest.raises(UserError, match="6 checkpoints cannot be spaced evenly over the 11 steps"):
+        grpo.checkpoint_steps(11, 6)
 
 
 def test_overrides_are_the_papers_grpo():
@@ -48,14 +54,14 @@ def test_overrides_are_the_papers_grpo():
 
 
 @pytest.mark.parametrize("name", ["grpo", "grpo_cpu"])
-def test_settings_do_not_overrule_the_workflow(name):
-    settings = yaml.safe_load((ROOT / "config" / f"{name}.yaml").read_text())
-    for item in grpo.overrides(RUN, Path("m"), Path("d"), Path("c"), Path("r"), 7500):
-        block = settings
-        *parents, last = item.split("=")[0].split(".")
-        for key in parents:
-            block = block.get(key, {}) if isinstance(block, dict) else {}
-        assert last not in block, item
+def test_shipped_settings_do_not_overrule_the_workflow(name):
+    assert grpo.read_settings(ROOT / "config" / f"{name}.yaml")["algorithm"]["adv_estimator"] == "grpo"
+
+
+def test_settings_may_not_set_what_the_workflow_sets(tmp_path):
+    (tmp_path / "grpo.yaml").write_text("data:\n  train_batch_size: 8\n")
+    with pytest.raises(UserError, match="data.train_batch_size is set by the workflow"):
+        grpo.read_settings(tmp_path / "grpo.yaml")
 
 
 def test_a_setting_that_verl_does_not_know_is_found():
@@ -67,16 +73,32 @@ def test_a_setting_that_verl_does_not_know_is_found():
     assert grpo.unknown_keys({"hydra": {}, "defaults": []}, known) == []
 
 
-def test_tracker_is_pointed_at_a_whole_checkpoint(tmp_path):
-    assert grpo.repair_tracker(tmp_path) is None
-    for step in (4, 8):
-        (tmp_path / f"global_step_{step}").mkdir()
-    (tmp_path / "global_step_4" / "data.pt").write_text("x")
-    (tmp_path / "latest_checkpointed_iteration.txt").write_text("")
-    assert grpo.repair_tracker(tmp_path) == 4
+def make_checkpoints(folder, *whole: int, broken: tuple[int, ...] = ()):
+    for step in (*whole, *broken):
+        (folder / f"global_step_{step}").mkdir()
+    for step in whole:
+        (folder / f"global_step_{step}" / "data.pt").write_text("x")
+
+
+@pytest.mark.parametrize("tracker", ["", "8", "4", None])
+def test_tracker_is_pointed_at_a_whole_checkpoint(tmp_path, tracker):
+    make_checkpoints(tmp_path, 4, broken=(8,))
+    if tracker is not None:
+        (tmp_path / "latest_checkpointed_iteration.txt").write_text(tracker)
+    assert grpo.repair_tracker(tmp_path, set(range(1, 9))) == 4
     assert (tmp_path / "latest_checkpointed_iteration.txt").read_text() == "4"
+    assert not (tmp_path / "global_step_8").exists()
+
+
+def test_a_run_without_a_checkpoint_begins_anew(tmp_path):
+    assert grpo.repair_tracker(tmp_path, set()) is None
+
+
+def test_a_run_killed_before_its_last_step_was_logged_repeats_that_step(tmp_path):
+    make_checkpoints(tmp_path, 4, 8)
     (tmp_path / "latest_checkpointed_iteration.txt").write_text("8")
-    assert grpo.repair_tracker(tmp_path) == 4
+    assert grpo.repair_tracker(tmp_path, set(range(1, 8))) == 4
+    assert not (tmp_path / "global_step_8").exists()
 
 
 def test_metrics_of_a_resumed_run_count_every_step_once(tmp_path):

@@ -10,6 +10,14 @@ def test_more_samples_only_add_shards():
     assert sum(shard.repetitions for shard in after if shard.benchmark == "a") == 256
 
 
+def test_an_evaluation_is_its_own_shards_and_no_others():
+    for samples in (20, 32, 64):
+        shards = plan(["a"], samples, 16)
+        drawn = [repetition for shard in shards for repetition in range(shard.first, shard.last + 1)]
+        assert drawn == list(range(samples))
+    assert plan(["a"], 20, 16)[0] in plan(["a"], 32, 16)
+
+
 def test_the_last_block_may_be_smaller():
     assert [(shard.first, shard.last) for shard in plan(["a"], 20, 16)] == [(0, 15), (16, 19)]
 

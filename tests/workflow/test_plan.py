@@ -56,12 +56,18 @@ def test_sft_models_can_be_had_without_rl(tmp_path):
 
 
 def test_training_waits_for_prompt_parity(tmp_path):
-    output = snakemake(
-        "-n", "--configfile", overlay(tmp_path), "--", "results/plan-test/data/prompts/toy.parity.json"
-    ).stdout
-    assert planned(output)["prompt_parity"] == 1
-    rules = (ROOT / "rules" / "sft.smk").read_text() + (ROOT / "rules" / "grpo.smk").read_text()
-    assert rules.count("parity=") == 2
+    sft = "results/plan-test/toy/arithmetic.random-500.ep1.lr5e-4/sft/model/training.json"
+    grpo = "results/plan-test/toy/base/grpo/sums/run1/metrics.jsonl"
+    for target in (sft, grpo):
+        jobs = planned(snakemake("-n", "--configfile", overlay(tmp_path), "--", target).stdout)
+        assert (jobs["prompt_parity"], jobs["rendered_prompts"]) == (1, 3)
+
+
+def test_commands_take_settings_from_params_alone():
+    """A setting formatted into a command directly would not repeat the job when it changes."""
+    for path in sorted((ROOT / "rules").glob("*.smk")):
+        for block in re.findall(r"    shell:\n(.*?)(?=\n\n|\Z)", path.read_text(), re.DOTALL):
+            assert not re.search(r"\{(CONFIG|WORLD|EXPERIMENT)\b", block), path.name
 
 
 @pytest.mark.parametrize(
@@ -73,6 +79,14 @@ def test_training_waits_for_prompt_parity(tmp_path):
             "studies.toy.recipes[0]: random-5k asks for 5000 examples, but arithmetic has 4200",
         ),
         ({"studies__toy__benchmarks": ["aime"]}, "studies.toy.benchmarks[0]: unknown benchmark 'aime'"),
+        (
+            {"benchmarks__easy__path": "results/plan-test/data/world/benchmark_eazy.jsonl"},
+            "benchmarks.easy.path: no such file: results/plan-test/data/world/benchmark_eazy.jsonl",
+        ),
+        (
+            {"sft_datasets__arithmetic__rows": 9},
+            "sft_datasets.arithmetic.rows: the arithmetic world will have 4500 rows, not 9",
+        ),
         ({"benchmarks__easy__path": "data/none.jsonl"}, "benchmarks.easy.path: no such file: data/none.jsonl"),
     ],
 )
