@@ -1,5 +1,6 @@
 """Each engine on its own: resuming, repeating, and agreeing with an independent calculation."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -24,15 +25,18 @@ def environment(**variables) -> dict[str, str]:
     return {**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", **variables}
 
 
-def kill_when(command: list, target: Path, reached, timeout: float = 240) -> None:
-    """Start `command`, wait until `reached()`, then kill it and all its children without warning."""
+def kill_when(command: list, target: Path, reached, whole_tree: bool = False, timeout: float = 240) -> None:
+    """Start `command`, wait until `reached()`, then kill it, alone or with all it started, without warning."""
     child = subprocess.Popen([str(part) for part in command], cwd=ROOT, env=environment(), start_new_session=True,
                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # fmt: skip
     deadline = time.monotonic() + timeout
     while not reached():
         assert child.poll() is None, "it ended before it could be killed"
         assert time.monotonic() < deadline, "it never got far enough to be killed"
-        time.sleep(0.2)
+        time.sleep(0.02)
+    for process in psutil.Process(child.pid).children(recursive=True) if whole_tree else []:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
     os.killpg(child.pid, signal.SIGKILL)
     child.wait(30)
     # The engine dies with the script that started it.
@@ -42,8 +46,8 @@ def kill_when(command: list, target: Path, reached, timeout: float = 240) -> Non
 
 
 def sft_command(small_run: Path, target: Path) -> list:
-    settings = {"learning_rate": 1e-3, "epochs": 3, "global_batch_size": 16, "per_device_batch_size": 16, "devices": 1,
-                "cutoff_tokens": 128, "save_steps": 3, "seed": 42}  # fmt: skip
+    settings = {"learning_rate": 1e-3, "epochs": 60, "global_batch_size": 16, "per_device_batch_size": 16, "devices": 1,
+                "cutoff_tokens": 128, "save_steps": 80, "seed": 42}  # fmt: skip
     return [
         python("sft"), SCRIPTS / "train_sft.py", "--name", "test", "--model", small_run / "data/base_model",
         "--data", small_run / "data/sft/arithmetic/toy/shortest-64.jsonl", "--settings", ROOT / "config/sft_cpu.yaml",
@@ -64,17 +68,17 @@ def test_a_killed_sft_run_resumes_and_ends_in_the_same_weights(small_run, tmp_pa
     run_to_end(sft_command(small_run, whole))
     output = killed / "work" / "output"
     kill_when(
-        sft_command(small_run, killed), killed, lambda: (output / "checkpoint-6" / "trainer_state.json").is_file()
+        sft_command(small_run, killed), killed, lambda: (output / "checkpoint-80" / "trainer_state.json").is_file()
     )
     # What a kill in the middle of a write leaves behind.
-    shutil.copytree(output / "checkpoint-6", output / "checkpoint-9")
-    (output / "checkpoint-9" / "trainer_state.json").unlink()
+    shutil.copytree(output / "checkpoint-80", output / "checkpoint-160")
+    (output / "checkpoint-160" / "trainer_state.json").unlink()
     result = run_to_end(sft_command(small_run, killed))
-    assert "discarded half-written checkpoint-9" in result.stderr
+    assert "discarded half-written checkpoint-160" in result.stderr
     assert sha256_file(killed / "model/model.safetensors") == sha256_file(whole / "model/model.safetensors")
     records = [json.loads((folder / "model/training.json").read_text()) for folder in (whole, killed)]
     assert records[0]["loss_curve"] == records[1]["loss_curve"]
-    assert (records[0]["resumed_from"], records[1]["resumed_from"]) == (None, "checkpoint-6")
+    assert (records[0]["resumed_from"], records[1]["resumed_from"]) == (None, "checkpoint-80")
     assert not (killed / "work").exists()
 
 
@@ -93,7 +97,12 @@ def grpo_command(small_run: Path, target: Path, seed: int = 42) -> list:
 def test_a_killed_grpo_run_resumes_and_ends_in_the_same_weights(small_run, tmp_path):
     """The uninterrupted run is the workflow's own: same model, same settings, same seed."""
     tracker = tmp_path / "work" / "checkpoints" / "latest_checkpointed_iteration.txt"
-    kill_when(grpo_command(small_run, tmp_path), tmp_path, tracker.is_file)
+    metrics = tmp_path / "work" / "metrics000.jsonl"
+
+    def checkpoint_is_whole_and_logged() -> bool:
+        return tracker.is_file() and metrics.read_text().count("\n") >= 2
+
+    kill_when(grpo_command(small_run, tmp_path), tmp_path, checkpoint_is_whole_and_logged, whole_tree=True)
     run_to_end(grpo_command(small_run, tmp_path))
     whole = small_run / "toy/base/grpo/sums/run1"
     for index in (1, 2):
