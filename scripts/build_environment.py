@@ -89,7 +89,7 @@ def configured_sources() -> list[str]:
         found = found[-1:] if name == "index-url" else found
         for value in dict.fromkeys(found):
             if not value.startswith("file:") or Path(value.removeprefix("file://")).is_dir():
-                options += [f"--{name}", value]
+                options.append(f"--{name}={value}")
     return options
 
 

@@ -27,8 +27,9 @@ def main() -> None:
             str(requirements),
         ]
         command += ["--excludes", str(excludes)] if excludes.is_file() else []
-        command += ["--index-strategy", "unsafe-best-match", *configured_sources()]
-        extra = ["--index", TORCH_CPU_INDEX]
+        # From PyPI, whose hashes cover every platform's file; a configured mirror may list but one of them.
+        command += [option for option in configured_sources() if option.startswith("--find-links=")]
+        extra = ["--index", TORCH_CPU_INDEX, "--index-strategy", "unsafe-best-match"]
         with whole_file(lock) as temporary:
             command += ["--no-annotate", "--output-file", str(temporary)]
             if (
