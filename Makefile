@@ -1,11 +1,12 @@
-# make setup | demo | test | test-fast | locks | lint
+# make setup | demo | test | test-fast | evaluate-smollm2 | benchmark-{grading,sampling,contamination} | locks | lint
 PYTHON ?= python3.11
 CORES ?= 2
 BIN := .envs/workflow/bin
 SNAKEMAKE := $(BIN)/snakemake --profile profiles/local --cores $(CORES)
 SETUP := .envs/workflow/setup.sha256
 
-.PHONY: setup demo report test test-fast lint locks
+.PHONY: setup demo report test test-fast lint locks evaluate-smollm2 benchmark-grading benchmark-sampling \
+	benchmark-contamination backtest-simulation backtest-demo
 
 setup: $(SETUP)
 
@@ -46,3 +47,45 @@ lint: setup
 
 locks: setup
 	@$(BIN)/python scripts/compile_locks.py
+
+# A real model on a few real problems, on two CPU cores: half an hour. Needs the hub, or BENCHMARKS=a YAML of local files.
+N ?= 4
+LIMIT ?= 4
+BENCHMARKS ?=
+SMOLLM2 := results/smollm2/model/config.json
+
+evaluate-smollm2: $(SMOLLM2)
+	@$(BIN)/python scripts/evaluate.py --model $(dir $(SMOLLM2)) --benchmarks all --n $(N) --limit $(LIMIT) \
+		--max-tokens 2048 --accelerator cpu --threads $(CORES) --output results/smollm2/evaluation \
+		$(if $(BENCHMARKS),--config $(BENCHMARKS))
+
+$(SMOLLM2): envs/smollm2-cpu.lock | setup
+	@echo "Converting SmolLM2 from its GGUF"
+	@$(BIN)/python scripts/build_environment.py --lock $< --environment .envs/smollm2-cpu \
+		--stamp .envs/smollm2-cpu/built.sha256 --log logs/environments/smollm2-cpu.log
+	@.envs/smollm2-cpu/bin/python scripts/convert_smollm2.py --output $(dir $(SMOLLM2))
+
+# GRADED: a directory of real graded responses (.jsonl.gz with gold, response, recorded_correct); templates without it.
+GRADED ?=
+
+benchmark-grading: setup
+	@OMP_NUM_THREADS=1 $(BIN)/python benchmarks/grading.py $(if $(GRADED),--data $(GRADED))
+
+SMALL := results/demo-small
+benchmark-sampling: setup
+	@$(SNAKEMAKE) --configfile config/demo_small.yaml -- $(SMALL)/toy/base/sft/model/training.json \
+		$(SMALL)/data/benchmarks/hard.parquet .envs/evaluate-cpu/built.sha256 > logs/benchmark-sampling.log 2>&1 \
+		|| { tail -5 logs/benchmark-sampling.log; exit 1; }
+	@$(BIN)/python benchmarks/sampling.py --model $(SMALL)/toy/base/sft/model --problems $(SMALL)/data/benchmarks/hard.parquet --n 1024
+	@$(BIN)/python benchmarks/rivals.py --model $(SMALL)/toy/base/sft/model --samples 16 128
+
+benchmark-contamination: setup
+	@OMP_NUM_THREADS=1 $(BIN)/python benchmarks/contamination.py
+
+# Pass@64 and Pass@256 predicted from 16 and 32 samples: worlds whose truth is known (20 minutes), and the demo's models.
+backtest-simulation: setup
+	@$(BIN)/python scripts/backtest_pass_at_k.py --simulate --from 16 32 --output results/backtest_simulation.csv
+
+backtest-demo: setup
+	@$(BIN)/python scripts/backtest_pass_at_k.py --grades results/demo/*/*/sft/eval/*/grades.parquet --from 16 32 --to 64 \
+		--output results/demo/backtest.csv

@@ -36,4 +36,5 @@ rule all:
         rules.run_sheet.output,
         rules.metrics.output,
         rules.tables.output,
+        rules.contamination_table.output,
         rules.figures.output,

@@ -79,6 +79,30 @@ rule tables:
         + LOGGED
 
 
+rule contamination_table:
+    """How many problems of each benchmark stand in each SFT and RL set."""
+    input:
+        expand(
+            f"{ROOT}/data/contamination/{{training_set}}.json",
+            training_set=TRAINING_SETS,
+        ),
+    output:
+        csv=report(
+            f"{ROOT}/tables/contamination.csv",
+            caption="report/contamination.rst",
+            category="Tables",
+        ),
+        markdown=f"{ROOT}/tables/contamination.md",
+    log:
+        f"{LOGS}/contamination_table.log",
+    localrule: True
+    message:
+        "Contamination of {CONFIG.experiment}"
+    shell:
+        "{PYTHON} scripts/contamination_table.py --summaries {input} --csv {output.csv}"
+        " --markdown {output.markdown}" + LOGGED
+
+
 FIGURES = ("sft_and_rl", "loss_and_gain", "pass_at_k", "grpo_training")
 
 

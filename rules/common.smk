@@ -105,6 +105,48 @@ def columns(kind, name):
     return json.dumps(experiments.data_columns(kind, getattr(CONFIG, kind)[name]))
 
 
+def local_file(source):
+    """The file of a problem set; none where it comes from the hub."""
+    return [source.path] if source.path else []
+
+
+def source_of(source):
+    """Where a problem set comes from, as JSON."""
+    return json.dumps(
+        source.model_dump(include={"path", "hub"}, exclude_none=True), sort_keys=True
+    )
+
+
+USED_BENCHMARKS = list(
+    dict.fromkeys(
+        name
+        for checkpoint in EXPERIMENT.checkpoints.values()
+        for name in checkpoint.benchmarks
+    )
+)
+TRAINING_SETS = list(
+    dict.fromkeys(
+        name
+        for checkpoint in EXPERIMENT.checkpoints.values()
+        for name in checkpoint.training_sets
+    )
+)
+
+
+def training_file(kind, name):
+    """The file of an SFT pool, or the problems of an RL set."""
+    if kind == "sft":
+        return CONFIG.sft_datasets[name].path
+    return f"{ROOT}/data/rl/{name}.problems.parquet"
+
+
+def training_columns(kind, name):
+    """Our column name -> that of the training file, as JSON."""
+    if kind == "sft":
+        return columns("sft_datasets", name)
+    return json.dumps({name: name for name in ("id", "problem", "answer")})
+
+
 def model_record(checkpoint):
     """The file that is written last into a checkpoint's model directory."""
     name = "training.json" if checkpoint.endswith("/sft") else "checkpoint.json"

@@ -48,10 +48,32 @@ rule subset:
         " --output {output.examples} --manifest {output.manifest}" + LOGGED
 
 
+rule rl_problems:
+    """RL problems and their golds."""
+    input:
+        lambda wildcards: local_file(CONFIG.rl_datasets[wildcards.rl]),
+    output:
+        f"{ROOT}/data/rl/{{rl}}.problems.parquet",
+    log:
+        f"{LOGS}/rl_problems/{{rl}}.log",
+    localrule: True
+    params:
+        columns=lambda wildcards: columns("rl_datasets", wildcards.rl),
+        rows=lambda wildcards: CONFIG.rl_datasets[wildcards.rl].rows,
+        source=lambda wildcards: source_of(CONFIG.rl_datasets[wildcards.rl]),
+        gold=lambda wildcards: CONFIG.rl_datasets[wildcards.rl].gold,
+    message:
+        "RL set {wildcards.rl}: problems"
+    shell:
+        "{PYTHON} scripts/prepare_problems.py --name {wildcards.rl} --source {params.source:q}"
+        " --rows {params.rows} --gold {params.gold} --columns {params.columns:q} --output {output}"
+        + LOGGED
+
+
 rule rl_prompts:
     """RL problems as verl reads them."""
     input:
-        lambda wildcards: CONFIG.rl_datasets[wildcards.rl].path,
+        rules.rl_problems.output,
     output:
         f"{ROOT}/data/rl/{{rl}}.parquet",
     log:
@@ -59,20 +81,17 @@ rule rl_prompts:
     localrule: True
     params:
         instruction=CONFIG.prompt.instruction,
-        columns=lambda wildcards: columns("rl_datasets", wildcards.rl),
-        rows=lambda wildcards: CONFIG.rl_datasets[wildcards.rl].rows,
     message:
         "RL set {wildcards.rl}: prompts"
     shell:
-        "{PYTHON} scripts/prepare_problems.py --kind rl --name {wildcards.rl} --source {input} --rows {params.rows}"
-        " --columns {params.columns:q} --instruction {params.instruction:q} --output {output}"
-        + LOGGED
+        "{PYTHON} scripts/write_rl_prompts.py --name {wildcards.rl} --problems {input}"
+        " --instruction {params.instruction:q} --output {output}" + LOGGED
 
 
 rule benchmark_problems:
     """A benchmark's problems and golds."""
     input:
-        lambda wildcards: CONFIG.benchmarks[wildcards.benchmark].path,
+        lambda wildcards: local_file(CONFIG.benchmarks[wildcards.benchmark]),
     output:
         f"{ROOT}/data/benchmarks/{{benchmark}}.parquet",
     log:
@@ -81,8 +100,45 @@ rule benchmark_problems:
     params:
         columns=lambda wildcards: columns("benchmarks", wildcards.benchmark),
         rows=lambda wildcards: CONFIG.benchmarks[wildcards.benchmark].rows,
+        source=lambda wildcards: source_of(CONFIG.benchmarks[wildcards.benchmark]),
+        gold=lambda wildcards: CONFIG.benchmarks[wildcards.benchmark].gold,
     message:
         "Benchmark {wildcards.benchmark}: problems"
     shell:
-        "{PYTHON} scripts/prepare_problems.py --kind benchmark --name {wildcards.benchmark} --source {input}"
-        " --rows {params.rows} --columns {params.columns:q} --output {output}" + LOGGED
+        "{PYTHON} scripts/prepare_problems.py --name {wildcards.benchmark} --source {params.source:q}"
+        " --gold {params.gold} --rows {params.rows} --columns {params.columns:q} --output {output}"
+        + LOGGED
+
+
+rule contamination:
+    """Benchmark problems that stand in an SFT or RL set."""
+    input:
+        data=lambda wildcards: training_file(wildcards.kind, wildcards.training_set),
+        benchmarks=expand(
+            f"{ROOT}/data/benchmarks/{{benchmark}}.parquet",
+            benchmark=USED_BENCHMARKS,
+        ),
+    output:
+        pairs=f"{ROOT}/data/contamination/{{kind}}.{{training_set}}.parquet",
+        summary=f"{ROOT}/data/contamination/{{kind}}.{{training_set}}.json",
+    log:
+        f"{LOGS}/contamination/{{kind}}.{{training_set}}.log",
+    wildcard_constraints:
+        kind="sft|rl",
+        training_set=_one_of({*CONFIG.sft_datasets, *CONFIG.rl_datasets}),
+    resources:
+        mem_mb=4000,
+    params:
+        columns=lambda wildcards: training_columns(
+            wildcards.kind, wildcards.training_set
+        ),
+        benchmarks=" ".join(
+            f"--benchmark {name}={ROOT}/data/benchmarks/{name}.parquet"
+            for name in USED_BENCHMARKS
+        ),
+    message:
+        "Contamination: benchmark problems in {wildcards.training_set}"
+    shell:
+        "{PYTHON} scripts/find_contamination.py --name {wildcards.training_set} --kind {wildcards.kind}"
+        " --data {input.data} --columns {params.columns:q} {params.benchmarks} --workers {threads}"
+        " --output {output.pairs} --summary {output.summary}" + LOGGED

@@ -25,6 +25,7 @@ rule samples:
         top_p=CONFIG.evaluation.top_p,
         max_tokens=CONFIG.evaluation.max_tokens,
         seed=CONFIG.seed,
+        devices=CONFIG.evaluation.devices,
         python=python("evaluate"),
         variables=shell_environment(CONFIG.evaluation.environment),
         engine=json.dumps(CONFIG.evaluation.engine, sort_keys=True),
@@ -41,7 +42,7 @@ rule samples:
         " --instruction {params.instruction:q} --samples {params.samples}"
         " --repetitions-per-shard {params.repetitions_per_shard} --temperature {params.temperature}"
         " --top-p {params.top_p} --max-tokens {params.max_tokens} --seed {params.seed}"
-        " --engine {params.engine:q} --output $(dirname {output}) --log {log}"
+        " --engine {params.engine:q} --devices {params.devices} --discard-others --output $(dirname {output}) --log {log}"
 
 
 rule grade:
@@ -59,16 +60,20 @@ rule grade:
         "Evaluation of {wildcards.checkpoint}: grading {wildcards.benchmark}"
     shell:
         "{PYTHON} scripts/grade.py --responses {input.samples} --shards-of {wildcards.benchmark}"
-        " --benchmark {input.benchmark} --output {output}"
+        " --benchmark {input.benchmark} --without response --output {output}"
         " --workers {threads} --timeout {params.grading_timeout_seconds}" + LOGGED
 
 
 rule score:
-    """Unbiased Pass@k of one checkpoint, by benchmark and over all."""
+    """Unbiased Pass@k and majority@k of one checkpoint, by benchmark and over all."""
     input:
-        lambda wildcards: expand(
+        grades=lambda wildcards: expand(
             f"{ROOT}/{{{{checkpoint}}}}/eval/{{benchmark}}/grades.parquet",
             benchmark=evaluated(wildcards.checkpoint),
+        ),
+        contaminated=lambda wildcards: expand(
+            f"{ROOT}/data/contamination/{{training_set}}.parquet",
+            training_set=EXPERIMENT.checkpoints[wildcards.checkpoint].training_sets,
         ),
     output:
         scores=f"{ROOT}/{{checkpoint}}/eval/scores.json",
@@ -78,8 +83,10 @@ rule score:
     localrule: True
     params:
         benchmarks=lambda wildcards: " ".join(evaluated(wildcards.checkpoint)),
+        seed=CONFIG.seed,
     message:
         "Evaluation of {wildcards.checkpoint}: scores"
     shell:
-        "{PYTHON} scripts/score.py --grades {input} --benchmarks {params.benchmarks} --scores {output.scores}"
+        "{PYTHON} scripts/score.py --grades {input.grades} --benchmarks {params.benchmarks}"
+        " --contaminated {input.contaminated} --seed {params.seed} --scores {output.scores}"
         " --counts {output.counts}" + LOGGED

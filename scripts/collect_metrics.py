@@ -8,8 +8,8 @@ import pandas as pd
 
 from quagmires.errors import command_line
 from quagmires.files import read_json, whole_file
-from quagmires.pass_at_k import macro_average, mean_with_error
-from quagmires.scores import macro_scores
+from quagmires.paired import macro_difference
+from quagmires.scores import RATES, macro_scores
 
 
 def main() -> None:
@@ -39,7 +39,8 @@ def metrics_row(root: Path, run: dict, large_k: int) -> dict:
     trained = read_json(folder / "sft" / "model" / "training.json")
     loss = read_json(folder / "sft" / f"generalization_loss.{run['sft_dataset']}.json")
     benchmarks = run["benchmarks"].split(",")
-    before = macro(read_json(folder / "sft" / "eval" / "scores.json"), benchmarks)
+    before_scores = read_json(folder / "sft" / "eval" / "scores.json")
+    before = macro(before_scores, benchmarks)
     paths = checkpoints(folder, run)
     after = [macro(read_json(path), benchmarks) for path in paths]
     scores = [one["pass_at_k"]["1"]["value"] for one in after]
@@ -73,8 +74,10 @@ def metrics_row(root: Path, run: dict, large_k: int) -> dict:
         "gain": outcomes["best"] - pass_at_1["value"],
         "gain_se": gain_error(folder / "sft" / "eval", paths[best].parent, benchmarks),
         "rl_evaluations": len(scores),
-        **{f"{name}_before": before[name] for name in ("truncated", "no_answer", "mean_tokens")},
-        **{f"{name}_after": after[best][name] for name in ("truncated", "no_answer", "mean_tokens")},
+        "pass_at_1_clean": clean_pass_at_1(before_scores, benchmarks),
+        "outcome_clean": clean_pass_at_1(read_json(paths[best]), benchmarks),
+        **{f"{name}_before": before[name] for name in RATES},
+        **{f"{name}_after": after[best][name] for name in RATES},
     }
 
 
@@ -82,12 +85,8 @@ def gain_error(before: Path, after: Path, benchmarks: list[str]) -> float:
     """The standard error of the macro-averaged gain of Pass@1: both were measured on the same problems, so the errors
     are those of per-problem differences (Miller 2024). The choice of the best checkpoint is not in it.
     """
-    counts = [
-        pd.read_parquet(path / "counts.parquet").set_index(["benchmark", "problem_id"]) for path in (before, after)
-    ]
-    difference = counts[1]["c"] / counts[1]["n"] - counts[0]["c"] / counts[0]["n"]
-    means, errors = zip(*(mean_with_error(difference.loc[name].to_numpy()) for name in benchmarks), strict=True)
-    return macro_average(means, errors)[1]
+    counts = [pd.read_parquet(path / "counts.parquet") for path in (before, after)]
+    return macro_difference(*counts, benchmarks).standard_error
 
 
 def checkpoints(folder: Path, run: dict) -> list[Path]:
@@ -104,6 +103,13 @@ def macro(scores: dict, benchmarks: list[str]) -> dict:
     if list(scores["benchmarks"]) == benchmarks:
         return scores["macro"]
     return macro_scores({name: scores["benchmarks"][name] for name in benchmarks})
+
+
+def clean_pass_at_1(scores: dict, benchmarks: list[str]) -> float | None:
+    """Macro-averaged Pass@1 without contaminated problems; None if they are all of them."""
+    clean = scores["clean"]["benchmarks"]
+    average = macro_scores({name: clean[name] for name in benchmarks if name in clean})
+    return average["pass_at_k"]["1"]["value"] if average["pass_at_k"] else None
 
 
 def curve_rows(root: Path, run: dict) -> list[dict]:

@@ -13,7 +13,7 @@ TARGET = ["--python-version", "3.11", "--python-platform", "x86_64-manylinux_2_2
 
 
 def main() -> None:
-    for requirements in sorted(Path("envs").glob("*.in")):
+    for requirements in [*sorted(Path("envs").glob("*.in")), *sorted(Path("benchmarks/rivals").glob("*.in"))]:
         lock = requirements.with_suffix(".lock")
         excludes = requirements.with_suffix(".excludes")
         command = [

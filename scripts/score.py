@@ -1,57 +1,72 @@
-"""Scores of one checkpoint from its graded responses: counts per problem, Pass@k per benchmark and macro-average."""
+"""Scores of one checkpoint from its graded responses: counts per problem, Pass@k and majority@k."""
 
 import argparse
 from pathlib import Path
+from zlib import crc32
 
+import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
+from pandas.api.types import is_string_dtype
 
 from quagmires.errors import UserError, command_line
 from quagmires.files import whole_file, write_json
-from quagmires.grading import NO_ANSWER, TIMEOUT, UNPARSABLE
-from quagmires.scores import score
+from quagmires.majority import majority_at_k
+from quagmires.pass_at_k import powers_of_two
+from quagmires.scores import count, read_grades, score
+
+COLUMNS = ["problem_id", "repetition", "answer", "correct", "finish_reason", "reason", "n_tokens"]
+PAIR = ["benchmark", "problem_id"]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--grades", type=Path, nargs="+", required=True, help="parquet files from grade.py")
     parser.add_argument("--benchmarks", nargs="+", required=True, help="their benchmarks, in the same order")
+    parser.add_argument(
+        "--contaminated",
+        type=Path,
+        nargs="*",
+        help="parquet files with benchmark and problem_id: problems that the average `clean` leaves out",
+    )
+    parser.add_argument("--seed", type=int, default=0, help="of bootstrap and drawn votes (default: 0)")
     parser.add_argument("--scores", type=Path, required=True, help="JSON")
     parser.add_argument("--counts", type=Path, required=True, help="parquet of benchmark, problem_id, n, c, ...")
     options = parser.parse_args()
 
-    counts = pd.concat(
-        [
-            count(pd.read_parquet(path), name, path)
-            for path, name in zip(options.grades, options.benchmarks, strict=True)
-        ],
-        ignore_index=True,
-    )
+    if len(options.grades) != len(options.benchmarks) or len(set(options.benchmarks)) < len(options.benchmarks):
+        raise UserError(
+            f"--benchmarks: {len(options.benchmarks)} names for {len(options.grades)} files; give each file a name of"
+            " its own"
+        )
+    tables, majority = [], {}
+    for path, name in zip(options.grades, options.benchmarks, strict=True):
+        grades = read_grades(path, COLUMNS)
+        table = count(grades, path)
+        table.insert(0, "benchmark", name)
+        tables.append(table)
+        generator = np.random.default_rng([options.seed, crc32(name.encode()), 1])
+        majority[name] = majority_at_k(grades, powers_of_two(int(table["n"].min())), generator)
+    counts = pd.concat(tables, ignore_index=True)
+    contaminated = None if options.contaminated is None else read_pairs(options.contaminated)
     with whole_file(options.counts) as temporary:
         counts.to_parquet(temporary, index=False)
-    write_json(options.scores, score(counts))
+    write_json(options.scores, score(counts, options.seed, majority, contaminated))
 
 
-def count(grades: pd.DataFrame, benchmark: str, path: Path) -> pd.DataFrame:
-    """Samples, right samples and failures of each problem."""
-    groups = grades.groupby("problem_id", sort=True)
-    counts = pd.DataFrame(
-        {
-            "n": groups.size(),
-            "c": groups["correct"].sum(),
-            "truncated": groups["finish_reason"].agg(lambda reasons: (reasons == "length").sum()),
-            **{
-                reason: groups["reason"].agg(lambda reasons, reason=reason: (reasons == reason).sum())
-                for reason in (NO_ANSWER, TIMEOUT, UNPARSABLE)
-            },
-            "tokens": groups["n_tokens"].sum(),
-        }
-    ).reset_index()
-    if counts["n"].nunique() > 1:
-        raise UserError(
-            f"{path}: problems have {counts['n'].min()} to {counts['n'].max()} samples; sample again to complete them"
-        )
-    counts.insert(0, "benchmark", benchmark)
-    return counts
+def read_pairs(paths: list[Path]) -> pd.DataFrame:
+    """benchmark and problem_id of all rows of the files."""
+    tables = [pd.DataFrame(columns=PAIR)]
+    for path in paths:
+        missing = sorted(set(PAIR) - set(pq.read_schema(path).names))
+        if missing:
+            raise UserError(f"{path}: no column {', '.join(missing)}; it must name contaminated problems")
+        pairs = pd.read_parquet(path, columns=PAIR)
+        # Ids of another type would match nothing, and everything would look clean.
+        if len(pairs) and not is_string_dtype(pairs["problem_id"]):
+            raise UserError(f"{path}: problem_id is {pairs['problem_id'].dtype}, not text; write it as text")
+        tables.append(pairs)
+    return pd.concat([table for table in tables if len(table)] or tables[:1], ignore_index=True).drop_duplicates()
 
 
 if __name__ == "__main__":

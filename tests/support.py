@@ -1,5 +1,6 @@
 """What all tests share: the repository's paths, its interpreters, and real data where there is some."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -40,6 +41,11 @@ def snakemake(*arguments, timeout: float = 120, **options) -> subprocess.Complet
 def python(environment: str) -> Path:
     """An engine's interpreter."""
     return ROOT / ".envs" / f"{environment}-cpu" / "bin" / "python"
+
+
+def environment(**variables) -> dict[str, str]:
+    """What an engine runs with: one thread, nothing from the network."""
+    return {**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", **variables}
 
 
 SMALL = ROOT / "config" / "demo_small.yaml"

@@ -6,14 +6,14 @@ import types
 import typing
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from quagmires.errors import UserError
 
-Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
 Positive = Annotated[int, Field(gt=0)]
 Scalar = bool | int | float | str | None
 
@@ -45,6 +45,36 @@ class DataSource(Block):
     columns: dict[str, str] = Field(
         default_factory=dict, description="Our column name -> the file's, where they differ."
     )
+
+
+class Hub(Block):
+    """A data set on the Hugging Face hub."""
+
+    dataset: str = Field(description="Its id, or a local copy of its repository.")
+    config: str | None = Field(None, description="The configuration, where there are several.")
+    split: str
+    revision: str = Field("", description="A full commit hash; empty is the newest, which `rows` alone then checks.")
+
+
+class ProblemSource(Block):
+    """Problems with answers, for RL or evaluation: a local file or a data set on the hub."""
+
+    path: str | None = Field(None, description="A .jsonl, .jsonl.gz or .parquet file.")
+    hub: Hub | None = None
+    rows: Positive = Field(description="The number of rows expected; another number stops the workflow.")
+    columns: dict[str, str] = Field(
+        default_factory=dict,
+        description='Our column name -> the source\'s, where they differ; `id: "#"` numbers the rows.',
+    )
+    gold: Literal["text", "number", "hashes", "box", "any", "olympiadbench"] = Field(
+        "text", description="How the right answer is read from the answer column (golds.py)."
+    )
+
+    @model_validator(mode="after")
+    def _one_source(self) -> "ProblemSource":
+        if (self.path is None) == (self.hub is None):
+            raise ValueError("give either `path` or `hub`, and set the other to null")
+        return self
 
 
 class Recipe(Block):
@@ -112,6 +142,7 @@ class Evaluation(Block):
     samples_after_rl: Positive = Field(description="Responses per problem of each RL checkpoint.")
     large_k: Positive = Field(description="The k of the Pass@large-k predictor.")
     repetitions_per_shard: Positive
+    devices: Positive = Field(1, description="GPUs of the node; vLLM spreads the requests over them.")
     grading_timeout_seconds: Annotated[float, Field(gt=0)]
     engine: dict[str, Scalar] = Field(default_factory=dict, description="Further arguments of vLLM's engine.")
     environment: dict[str, str] = Field(default_factory=dict, description="Environment variables for vLLM.")
@@ -146,8 +177,8 @@ class Config(Block):
     prompt: Prompt
     models: dict[Name, Model] = Field(min_length=1)
     sft_datasets: dict[Name, DataSource] = Field(min_length=1)
-    rl_datasets: dict[Name, DataSource] = Field(min_length=1)
-    benchmarks: dict[Name, DataSource] = Field(min_length=1)
+    rl_datasets: dict[Name, ProblemSource] = Field(min_length=1)
+    benchmarks: dict[Name, ProblemSource] = Field(min_length=1)
     studies: dict[Name, Study] = Field(min_length=1)
     sft: SFT
     grpo: GRPO
@@ -163,6 +194,13 @@ class Files:
 
     def __init__(self, paths: Iterable[str | Path]):
         self.parsed = [(str(path), load_yaml(path)) for path in paths]
+
+    def merged(self) -> dict[str, Any]:
+        """Each file laid over the ones before, key by key, as Snakemake does."""
+        result: dict[str, Any] = {}
+        for _, content in self.parsed:
+            result = _laid_over(result, content or {})
+        return result
 
     def holding(self, location: Location) -> str:
         """The last file that holds `location`, or its longest existing part; the last file if none does."""
@@ -197,8 +235,16 @@ def parse(merged: Mapping[str, Any], files: Files) -> Config:
     UserError
         The first mistake, in one line, with the number of further ones.
     """
+    return validate(Config, merged, files)
+
+
+Checked = TypeVar("Checked", bound=Block)
+
+
+def validate(block: type[Checked], merged: Mapping[str, Any], files: Files) -> Checked:
+    """Check merged content against one block of the schema; see `parse`."""
     try:
-        return Config.model_validate(_floats_as_numbers(merged))
+        return block.model_validate(_floats_as_numbers(merged))
     except ValidationError as error:
         first, *others = sorted(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
         location = tuple(part for part in first["loc"] if part not in ("str", "Recipe", "[key]"))
@@ -229,6 +275,12 @@ def _holds(content: Any, location: Location) -> bool:
     return True
 
 
+def _laid_over(below: Any, above: Any) -> Any:
+    if not (isinstance(below, Mapping) and isinstance(above, Mapping)):
+        return above
+    return {**below, **{key: _laid_over(below[key], item) if key in below else item for key, item in above.items()}}
+
+
 def _floats_as_numbers(value: Any) -> Any:
     """YAML 1.1 reads `1e-5` (no dot) as text; everybody means the number."""
     if isinstance(value, Mapping):
@@ -248,7 +300,7 @@ def _explain(error: Mapping[str, Any], location: Location) -> str:
         return "missing; add it"
     message = error["msg"][0].lower() + error["msg"][1:]
     if error["type"] == "string_pattern_mismatch":
-        message = "use lower-case letters, digits and hyphens only"
+        message = "use lower-case letters, digits, hyphens and underscores only"
     return f"{message}; found {error['input']!r}"
 
 

@@ -19,6 +19,8 @@ POLL_SECONDS = 1.0
 REPORT_EVERY_SECONDS = 20.0
 TERMINATION_SECONDS = 15.0
 _PR_SET_PDEATHSIG = 1
+# vLLM's errors that only point to another one.
+_ECHOES = ("EngineDeadError", "EngineGenerateError", "Engine core initialization failed")
 
 # Where progress and errors go; a script that sends its engine's output to a log keeps the terminal here.
 terminal: TextIO = sys.stderr
@@ -73,7 +75,9 @@ def last_words(log: Path, limit: int = 400) -> str:
     """The most telling line near the end of a log: the last one that names an error, else the last one."""
     lines = [line.strip() for line in log.read_text(encoding="utf-8", errors="replace").splitlines()[-200:]]
     lines = [line for line in lines if line]
-    telling = [line for line in lines if "Error" in line or "error:" in line]
+    telling = [
+        line for line in lines if ("Error" in line or "error:" in line) and not any(one in line for one in _ECHOES)
+    ]
     return (telling or lines or ["nothing"])[-1][:limit]
 
 
@@ -101,11 +105,12 @@ def _time_left(state: Progress, first: tuple[float, int], now: float) -> float |
 
 
 def say(name: str, state: Progress, elapsed: float, left: float | None = None) -> None:
-    """Print one line of progress to the terminal."""
+    """Print one line of progress to the terminal, and to the log that takes this process's output if there is one."""
     parts = [f"{name}: {state.done}/{state.total}", state.note, f"{clock(elapsed)} so far"]
     if left is not None:
         parts.append(f"about {clock(left)} left")
-    print(", ".join(part for part in parts if part), file=terminal, flush=True)
+    for stream in dict.fromkeys((terminal, sys.stderr)):
+        print(", ".join(part for part in parts if part), file=stream, flush=True)
 
 
 def clock(seconds: float) -> str:

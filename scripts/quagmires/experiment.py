@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from quagmires.arithmetic import file_rows
-from quagmires.config import Config, DataSource, Files, Recipe
+from quagmires.config import Config, DataSource, Files, ProblemSource, Recipe, Study
 from quagmires.errors import UserError
 from quagmires.grpo import checkpoint_steps, total_steps
 from quagmires.grpo import read_settings as read_grpo_settings
@@ -63,6 +63,8 @@ class Checkpoint:
     path: str
     samples: int
     benchmarks: list[str] = field(default_factory=list)
+    # The SFT and RL sets of its studies, whose problems its `clean` scores leave out.
+    training_sets: list[str] = field(default_factory=list)
 
 
 @dataclass
@@ -129,12 +131,12 @@ def expand(config: Config, files: Files) -> Experiment:
                 raise files.error(location, f"recipe {run.recipe} occurs twice in this study; remove one")
             in_study.add(run.recipe)
             sft_runs[run.checkpoint] = run
-            _evaluate(checkpoints, run.checkpoint, config.evaluation.samples, study.benchmarks)
+            _evaluate(checkpoints, run.checkpoint, config.evaluation.samples, study)
             for number in range(1, config.grpo.runs + 1):
                 grpo = GRPORun(run, study.rl_dataset, number)
                 grpo_runs[grpo.path] = grpo
                 for index in range(1, config.grpo.checkpoints + 1):
-                    _evaluate(checkpoints, grpo.checkpoint(index), config.evaluation.samples_after_rl, study.benchmarks)
+                    _evaluate(checkpoints, grpo.checkpoint(index), config.evaluation.samples_after_rl, study)
             rows.append(_sheet_row(config, name, run))
     check_numbers(config, files)
     return Experiment(config, sft_runs, grpo_runs, checkpoints, pd.DataFrame(rows))
@@ -147,6 +149,8 @@ def check_files(config: Config, files: Files) -> None:
     made = _made_files(config)
     for block in ("sft_datasets", "rl_datasets", "benchmarks"):
         for name, source in getattr(config, block).items():
+            if source.path is None:
+                continue
             if source.path not in made and not Path(source.path).is_file():
                 raise files.error((block, name, "path"), f"no such file: {source.path}")
             rows = made.get(source.path, source.rows)
@@ -218,7 +222,7 @@ def model_problem(path: str | Path) -> str | None:
     return None
 
 
-def data_columns(kind: str, source: DataSource) -> dict[str, str]:
+def data_columns(kind: str, source: DataSource | ProblemSource) -> dict[str, str]:
     """Our column name -> the file's, for a data set of `kind` sft_datasets, rl_datasets or benchmarks."""
     wanted = ("id", "problem", "response", "answer") if kind == "sft_datasets" else ("id", "problem", "answer")
     return {name: source.columns.get(name, name) for name in wanted}
@@ -254,9 +258,11 @@ def _sft_run(config: Config, files: Files, location, model: str, dataset: str, g
     return run
 
 
-def _evaluate(checkpoints: dict[str, Checkpoint], path: str, samples: int, benchmarks: list[str]) -> None:
+def _evaluate(checkpoints: dict[str, Checkpoint], path: str, samples: int, study: Study) -> None:
     checkpoint = checkpoints.setdefault(path, Checkpoint(path, samples))
-    checkpoint.benchmarks += [name for name in benchmarks if name not in checkpoint.benchmarks]
+    checkpoint.benchmarks += [name for name in study.benchmarks if name not in checkpoint.benchmarks]
+    sets = (f"sft.{study.sft_dataset}", f"rl.{study.rl_dataset}")
+    checkpoint.training_sets += [name for name in sets if name not in checkpoint.training_sets]
 
 
 def _sheet_row(config: Config, name: str, run: SFTRun) -> dict[str, object]:

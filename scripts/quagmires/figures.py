@@ -1,6 +1,7 @@
 """The figures, from stored metrics. One style: legible in grey and to colour-blind readers."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import matplotlib
 
@@ -11,6 +12,7 @@ import numpy as np  # noqa: E402
 import pandas as pd  # noqa: E402
 from matplotlib.figure import Figure  # noqa: E402
 
+from quagmires.files import whole_file  # noqa: E402
 from quagmires.labels import recipe_label  # noqa: E402
 
 # Okabe and Ito's palette, safe for colour-blind readers.
@@ -31,6 +33,7 @@ STYLE = {
     "svg.fonttype": "none",
 }
 WIDTH = 6.8  # inches: two columns of a paper
+METADATA = {"pdf": {"CreationDate": None}, "svg": {"Date": None}, "png": {"Software": None}}
 
 
 def draw_all(
@@ -43,6 +46,42 @@ def draw_all(
         yield "loss_and_gain", finish(loss_and_gain(metrics), label)
         yield "pass_at_k", finish(pass_at_k_curves(curves), label)
         yield "grpo_training", finish(grpo_training(training), label)
+
+
+def save(figure: Figure, folder: Path, name: str) -> None:
+    """Write a figure as PDF, SVG and PNG, and let go of it."""
+    for suffix, metadata in METADATA.items():
+        with whole_file(folder / f"{name}.{suffix}") as temporary:
+            figure.savefig(temporary, format=suffix, metadata=metadata)
+    plt.close(figure)
+
+
+def evaluation_curves(scores: dict, label: str) -> Figure:
+    """Pass@k of one model by benchmark, with 90 % intervals over problems, from the content of scores.json."""
+    with plt.rc_context(STYLE):
+        figure, axis = plt.subplots(figsize=(WIDTH * 0.75, 3.4))
+        curves = {**scores["benchmarks"], "average": scores["macro"]}
+        for number, (name, one) in enumerate(curves.items()):
+            ks = np.array(sorted(map(int, one["pass_at_k"])))
+            points = [one["pass_at_k"][str(k)] for k in ks]
+            colour = "0" if name == "average" else COLOURS[number % (len(COLOURS) - 1)]
+            axis.plot(
+                ks,
+                [point["value"] for point in points],
+                color=colour,
+                marker=MARKERS[number % len(MARKERS)],
+                markersize=4,
+                linewidth=2 if name == "average" else 1.2,
+                label=name,
+            )
+            if points[0]["low"] is not None:
+                low, high = ([point[end] for point in points] for end in ("low", "high"))
+                axis.fill_between(ks, low, high, color=colour, alpha=0.12, linewidth=0)
+        axis.set_xscale("log", base=2)
+        axis.xaxis.set_major_formatter("{x:.0f}")
+        axis.set(xlabel="k", ylabel="Pass@k", ylim=(0, 1.02))
+        axis.legend(fontsize=7, loc="center left", bbox_to_anchor=(1.0, 0.5))
+        return finish(figure, label)
 
 
 def with_labels(table: pd.DataFrame) -> pd.DataFrame:

@@ -1,14 +1,28 @@
 """A process that compares answers with math-verify; it may be killed at any moment, and often deserves it.
 
-One JSON line in, `{"gold": ..., "answer": ...}`; one JSON line out, `{"correct": bool}` or `{"unparsable": true}`.
+In: one JSON line `{"gold": ..., "answer": ..., "seconds": ...}`; out: `{"verdict": ..., "exhausted": ...}`:
+verified, different, timeout or unparsable, and whether so much memory is in use that a fresh process should follow.
 """
 
 import json
 import os
+import re
 import resource
+import signal
 import sys
+from functools import lru_cache
 
-MEMORY_BYTES = 4 << 30
+# A process uses a quarter of this when nothing is wrong.
+MEMORY_BYTES = 1 << 30
+_EXHAUSTED_BYTES = MEMORY_BYTES // 2
+
+_E_NOTATION = re.compile(r"(?<![\w.\\])(\d+(?:\.\d+)?)[eE]([+-]?\d+)(?!\w)")
+_BARE_POWER = re.compile(r"\^(-\d+)")
+_SYMBOL_BELOW = re.compile(r"_(?:\{\s*)?\\(odot|oplus|star|ast|perp|parallel|infty|min|max)(?![a-zA-Z])(?:\s*\})?")
+
+
+class Late(BaseException):
+    """Time is up. Not an `Exception`: sympy and math-verify catch those."""
 
 
 def main() -> None:
@@ -17,16 +31,34 @@ def main() -> None:
     # Libraries that print must not disturb the protocol.
     replies = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
+    signal.signal(signal.SIGALRM, _late)
 
     from math_verify import parse, verify
+    from math_verify.grader import is_equation
     from math_verify.parser import LatexExtractionConfig
+
+    from quagmires.identities import same_function, unsolvable, with_plain_symbols
 
     # Only what is in the box, never a number picked from the text around it, and no plain Python expressions.
     extraction = [LatexExtractionConfig(boxed_match_priority=0, try_extract_without_anchor=False)]
 
     def parsed(text: str):
-        # The parent owns the time limit; math-verify's own uses signals and does not always fire.
-        return parse(f"\\boxed{{{text}}}", extraction, parsing_timeout=None)
+        # The time limit is ours; math-verify's own does not always fire.
+        found = parse(f"\\boxed{{{_rewritten(text)}}}", extraction, parsing_timeout=None)
+        return [with_plain_symbols(one) for one in found]
+
+    parsed_gold = lru_cache(maxsize=4096)(parsed)
+
+    def verdict(gold: str, answer: str) -> str:
+        left, right = parsed_gold(gold), parsed(answer)
+        if not left or not right:
+            return "unparsable"
+        same = same_function(left[0], right[0])
+        if same is None:
+            same = verify(left, right, timeout_seconds=None)
+            if same and is_equation(right[0]) and unsolvable(left[0]):
+                same = False
+        return "verified" if same else "different"
 
     def reply(value: dict) -> None:
         replies.write(json.dumps(value) + "\n")
@@ -34,16 +66,39 @@ def main() -> None:
 
     reply({"ready": True})
     for line in sys.stdin:
-        pair = json.loads(line)
+        question = json.loads(line)
         try:
-            gold, answer = parsed(pair["gold"]), parsed(pair["answer"])
-            if gold and answer:
-                reply({"correct": bool(verify(gold, answer, timeout_seconds=None))})
-            else:
-                reply({"unparsable": True})
+            signal.setitimer(signal.ITIMER_REAL, question["seconds"])
+            result = verdict(question["gold"], question["answer"])
+            signal.setitimer(signal.ITIMER_REAL, 0)
+        except Late:
+            result = "timeout"
         # Whatever the answer does to the parser, it is one wrong answer and not the end of the run.
-        except (Exception, RecursionError, MemoryError):
-            reply({"unparsable": True})
+        except Exception:
+            result = "unparsable"
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        reply(
+            {
+                "verdict": result,
+                "exhausted": _memory_in_use() > _EXHAUSTED_BYTES,
+            }
+        )
+
+
+def _memory_in_use() -> int:
+    # Not `ru_maxrss`, which begins with the size of the process that started this one.
+    with open("/proc/self/statm") as statm:
+        return int(statm.read().split()[1]) * resource.getpagesize()
+
+
+def _late(*_) -> None:
+    raise Late
+
+
+def _rewritten(text: str) -> str:
+    """`4.5e33` is a power of ten, not 4.5 times e times 33; `2^-99` has one exponent; `M_\\odot` is a symbol."""
+    text = _SYMBOL_BELOW.sub(r"_{\1}", text)
+    return _BARE_POWER.sub(r"^{\1}", _E_NOTATION.sub(r"\1\\times 10^{\2}", text))
 
 
 if __name__ == "__main__":

@@ -1,12 +1,19 @@
-"""Pass@k from n samples per problem, c of them right: the unbiased estimator, and its standard error by problem."""
+"""Pass@k from n samples per problem, c of them right: the unbiased estimator, its standard error and its interval."""
 
 from collections.abc import Sequence
 
 import numpy as np
 
+BOOTSTRAPS = 1_000
+# Resamples are counted in blocks of this many, so that memory stays small with thousands of problems.
+BLOCK = 100
+CONFIDENCE = 0.90
+
 
 def pass_at_k(n: np.ndarray | int, c: np.ndarray | int, k: int) -> np.ndarray:
     """Unbiased Pass@k per problem: 1 - C(n - c, k) / C(n, k), in log space (Chen et al. 2021, arXiv 2107.03374).
+
+    Its time and memory are those of one cumulative sum of length n for each distinct n, whatever k is.
 
     Parameters
     ----------
@@ -19,19 +26,35 @@ def pass_at_k(n: np.ndarray | int, c: np.ndarray | int, k: int) -> np.ndarray:
     -------
     array of shape (problems,), values in [0, 1]
 
+    Raises
+    ------
+    ValueError
+        k or a c out of its range.
+
     >>> pass_at_k(np.array([4, 4]), np.array([1, 3]), 2)
     array([0.5, 1. ])
     """
-    n, c = np.broadcast_arrays(np.asarray(n, dtype=float), np.asarray(c, dtype=float))
+    n, c = np.broadcast_arrays(np.asarray(n, dtype=np.int64), np.asarray(c, dtype=np.int64))
     if n.size and not 1 <= k <= n.min():
-        raise ValueError(f"k must satisfy 1 <= k <= n (n={n.min():g}); got k={k}")
+        raise ValueError(f"k must satisfy 1 <= k <= n (n={n.min()}); got k={k}")
     if ((c < 0) | (c > n)).any():
-        raise ValueError(f"c must satisfy 0 <= c <= n; got c up to {c.max():g} with n={n.max():g}")
-    # C(n - c, k) / C(n, k) = prod over j < k of 1 - c / (n - j). Logarithms of gamma functions would lose digits.
-    share = c[..., None] / (n[..., None] - np.arange(k))
-    possible = n - c >= k
-    log_failure = np.log1p(-np.where(possible[..., None], share, 0.0)).sum(axis=-1)
-    return np.where(possible, -np.expm1(log_failure), 1.0)
+        raise ValueError(f"c must satisfy 0 <= c <= n; got c from {c.min()} to {c.max()} with n up to {n.max()}")
+    result = np.ones(n.shape)
+    for size in np.unique(n):
+        possible = (n == size) & (size - c >= k)
+        if possible.any():
+            result[possible] = -np.expm1(_log_failure(int(size), k, int(c[possible].max()))[c[possible]])
+    return result
+
+
+def _log_failure(n: int, k: int, most: int) -> np.ndarray:
+    """log of C(n - c, k) / C(n, k) for c = 0, ..., most; most <= n - k.
+
+    As a function of c it is the product over j < c of (n - k - j) / (n - j). All terms of the sum have one sign, so
+    nothing cancels; logarithms of gamma functions would, and lose digits.
+    """
+    j = np.arange(most)
+    return np.concatenate([[0.0], np.cumsum(np.log1p(-k / (n - j)))])
 
 
 def powers_of_two(n: int) -> list[int]:
@@ -58,3 +81,32 @@ def macro_average(means: Sequence[float], errors: Sequence[float]) -> tuple[floa
     """The unweighted mean over benchmarks and its standard error, benchmarks being independent."""
     means, errors = np.asarray(means, dtype=float), np.asarray(errors, dtype=float)
     return float(means.mean()), float(np.sqrt((errors**2).sum()) / len(errors))
+
+
+def bootstrap_means(values: np.ndarray, generator: np.random.Generator, draws: int = BOOTSTRAPS) -> np.ndarray:
+    """Means of `values` over problems drawn with replacement: a problem goes in with all its samples or not at all.
+
+    Parameters
+    ----------
+    values
+        shape (problems, columns); one resample of problems serves all columns.
+
+    Returns
+    -------
+    array of shape (draws, columns)
+    """
+    values = np.asarray(values, dtype=float)
+    problems = len(values)
+    equal = np.full(problems, 1 / problems)
+    blocks = [
+        generator.multinomial(problems, equal, size=min(BLOCK, draws - start)) @ values
+        for start in range(0, draws, BLOCK)
+    ]
+    return np.concatenate(blocks) / problems
+
+
+def percentile_interval(draws: np.ndarray, confidence: float = CONFIDENCE) -> tuple[np.ndarray, np.ndarray]:
+    """Lower and upper percentile bound over the first axis of `draws`, ignoring nan."""
+    tail = 50 * (1 - confidence)
+    low, high = np.nanpercentile(draws, [tail, 100 - tail], axis=0)
+    return low, high

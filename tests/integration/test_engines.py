@@ -14,15 +14,7 @@ import psutil
 import pytest
 
 from quagmires.provenance import sha256_file
-from support import INSTRUCTION, ROOT, SCRIPTS, python, script
-
-VLLM = {"VLLM_ENABLE_V1_MULTIPROCESSING": "0", "VLLM_CPU_OMP_THREADS_BIND": "nobind", "VLLM_LOGGING_LEVEL": "ERROR"}
-ENGINE = {"dtype": "float32", "max_num_seqs": 64, "enforce_eager": True, "kv_cache_memory_bytes": 134217728,
-          "enable_chunked_prefill": False, "max_num_batched_tokens": 4096}  # fmt: skip
-
-
-def environment(**variables) -> dict[str, str]:
-    return {**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", **variables}
+from support import INSTRUCTION, ROOT, SCRIPTS, environment, python, script
 
 
 def kill_when(command: list, target: Path, reached, whole_tree: bool = False, timeout: float = 240) -> None:
@@ -124,63 +116,6 @@ def test_a_grpo_setting_that_verl_does_not_know_is_refused(small_run, tmp_path):
     )
     assert result.returncode == 1
     assert f"error: {settings}: verl has no setting actor_rollout_ref.actor.clip_ration" in result.stderr
-
-
-def sample(small_run: Path, output: Path, samples: int, *extra) -> dict:
-    checkpoint = small_run / "toy/base/sft/model"
-    benchmarks = [f"--benchmark={name}={small_run}/data/benchmarks/{name}.parquet" for name in ("easy", "hard")]
-    script(
-        "sample.py", "--name", "test", "--model", checkpoint, *benchmarks, "--instruction", INSTRUCTION,
-        "--samples", samples,
-        "--repetitions-per-shard", 4, "--temperature", 1.0, "--top-p", 1.0, "--max-tokens", 64, "--seed", 5,
-        "--engine", json.dumps(ENGINE), "--output", output, *extra, python=python("evaluate"), env=environment(**VLLM),
-    )  # fmt: skip
-    return json.loads((output / "samples.json").read_text())
-
-
-def shards(output: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(output)): path.read_bytes() for path in sorted(output.glob("*/samples/*.parquet"))}
-
-
-def test_more_samples_are_added_and_lost_shards_are_drawn_again_alike(small_run, tmp_path):
-    sample(small_run, tmp_path, 4)
-    first = shards(tmp_path)
-    assert len(first) == 2
-    sample(small_run, tmp_path, 8)
-    grown = shards(tmp_path)
-    assert len(grown) == 4
-    assert {name: grown[name] for name in first} == first
-    listed = sample(small_run, tmp_path, 4)["shards"]
-    # Fewer samples delete nothing; they are only not counted.
-    assert sum(map(len, listed.values())) == 2
-    assert shards(tmp_path) == grown
-    lost = tmp_path / "hard/samples/repetitions00000-00003.parquet"
-    lost.unlink()
-    sample(small_run, tmp_path, 8)
-    assert shards(tmp_path) == grown
-    rows = pd.concat(pd.read_parquet(path) for path in tmp_path.glob("easy/samples/*.parquet"))
-    assert sorted(rows["repetition"].unique()) == list(range(8))
-    assert rows.groupby("problem_id")["seed"].nunique().eq(8).all()
-    assert set(rows["finish_reason"]) <= {"stop", "length"}
-
-
-def test_shards_of_another_setting_are_never_mixed_in(small_run, tmp_path):
-    sample(small_run, tmp_path, 4)
-    before = shards(tmp_path)
-    sample(small_run, tmp_path, 4, "--temperature", 0.5)
-    assert shards(tmp_path).keys() == before.keys()
-    assert shards(tmp_path) != before
-
-
-def test_a_prompt_without_room_for_an_answer_is_named(small_run, tmp_path):
-    result = script(
-        "sample.py", "--name", "test", "--model", small_run / "toy/base/sft/model",
-        f"--benchmark=easy={small_run}/data/benchmarks/easy.parquet", "--instruction", INSTRUCTION, "--samples", 1,
-        "--repetitions-per-shard", 1, "--temperature", 1.0, "--top-p", 1.0, "--max-tokens", 5, "--seed", 5,
-        "--output", tmp_path, python=python("evaluate"), env=environment(**VLLM), check=False,
-    )  # fmt: skip
-    assert result.returncode == 1
-    assert "error: easy: problem easy-0 has a prompt of 9 tokens, evaluation.max_tokens is 5" in result.stderr
 
 
 LOSS_BY_TRANSFORMERS = """

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from quagmires.grading import DIFFERENT, EXACT, NO_ANSWER, REASONS, TIMEOUT, UNPARSABLE, VERIFIED, Grader
+from quagmires.grading_process import Worker
 from quagmires.records import iterate
 from quagmires.reward import compute_score
 from support import REAL_DATA, needs_real_data, script
@@ -57,15 +58,13 @@ def test_an_answer_is_never_run_as_code(grader, tmp_path):
     assert not marker.exists()
 
 
-def test_equal_pairs_are_compared_once(grader, monkeypatch):
-    compared = []
-    monkeypatch.setattr(
-        grader,
-        "_compare",
-        lambda gold, answer: compared.append((gold, answer)) or grader._known.update({("1/7", answer): DIFFERENT}),
-    )
-    grader.grade_many(["1/7"] * 50, [r"\boxed{88}"] * 50)
-    assert compared == [("1/7", "88")]
+def test_equal_pairs_are_compared_once(monkeypatch):
+    asked = []
+    monkeypatch.setattr(Worker, "compare", lambda self, *question: asked.append(question[:2]) or DIFFERENT)
+    with Grader(workers=1) as grader:
+        for _ in range(2):
+            assert [one.reason for one in grader.grade_many(["x+1"] * 50, [r"\boxed{x+2}"] * 50)] == [DIFFERENT] * 50
+    assert asked == [("x+1", "x+2")]
 
 
 def test_grading_works_from_many_threads(grader):

@@ -1,0 +1,169 @@
+"""Sampling with the real vLLM: growing, repeating, dying, and the evaluation tool on top of it."""
+
+import json
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pandas as pd
+import psutil
+import pytest
+
+from support import INSTRUCTION, ROOT, SCRIPTS, environment, python, run, script
+
+VLLM = {"VLLM_ENABLE_V1_MULTIPROCESSING": "0", "VLLM_CPU_OMP_THREADS_BIND": "nobind", "VLLM_LOGGING_LEVEL": "ERROR"}
+ENGINE = {"dtype": "float32", "max_num_seqs": 64, "enforce_eager": True, "kv_cache_memory_bytes": 134217728,
+          "enable_chunked_prefill": False, "max_num_batched_tokens": 4096}  # fmt: skip
+
+
+def command(small_run: Path, output: Path, samples: int, *extra) -> list[str]:
+    benchmarks = [f"--benchmark={name}={small_run}/data/benchmarks/{name}.parquet" for name in ("easy", "hard")]
+    parts = [
+        python("evaluate"), SCRIPTS / "sample.py", "--name", "test", "--model", small_run / "toy/base/sft/model",
+        *benchmarks, "--instruction", INSTRUCTION, "--samples", samples, "--repetitions-per-shard", 4,
+        "--temperature", 1.0, "--top-p", 1.0, "--max-tokens", 64, "--seed", 5, "--engine", json.dumps(ENGINE),
+        "--output", output, "--log", output.with_suffix(".log"), *extra,
+    ]  # fmt: skip
+    return [str(part) for part in parts]
+
+
+def sample(small_run: Path, output: Path, samples: int, *extra) -> dict:
+    run(*command(small_run, output, samples, *extra), env=environment(**VLLM))
+    return json.loads((output / "samples.json").read_text())
+
+
+def shards(output: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(output)): path.read_bytes() for path in sorted(output.glob("*/samples/*.parquet"))}
+
+
+def engine_of(process: subprocess.Popen) -> psutil.Process:
+    """vLLM's engine among the processes a running sample.py has started."""
+    return next(child for child in psutil.Process(process.pid).children() if "spawn_main" in " ".join(child.cmdline()))
+
+
+def started(small_run: Path, output: Path) -> subprocess.Popen:
+    """A run with much to do, stopped by nobody, that has written its first shard."""
+    child = subprocess.Popen(command(small_run, output, 4000), env=environment(**VLLM), cwd=ROOT,
+                             stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True)  # fmt: skip
+    deadline = time.monotonic() + 240
+    while not shards(output):
+        assert child.poll() is None, child.stderr.read()
+        assert time.monotonic() < deadline, "no shard was written"
+        time.sleep(0.05)
+    return child
+
+
+def gone(process: psutil.Process, seconds: float = 30) -> bool:
+    deadline = time.monotonic() + seconds
+    while process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.1)
+    return True
+
+
+def test_more_samples_are_added_and_lost_shards_are_drawn_again_alike(small_run, tmp_path):
+    output = tmp_path / "eval"
+    sample(small_run, output, 4)
+    first = shards(output)
+    assert len(first) == 2
+    summary = sample(small_run, output, 8)
+    assert summary["drawn"]["responses"] == 2 * 8 * 4
+    assert summary["chat_template_sha256"] and summary["generation_config"]["eos_token_id"]
+    grown = shards(output)
+    assert len(grown) == 4
+    assert {name: grown[name] for name in first} == first
+    listed = sample(small_run, output, 4)["shards"]
+    # Fewer samples delete nothing; they are only not counted.
+    assert sum(map(len, listed.values())) == 2
+    assert shards(output) == grown
+    (output / "hard/samples/repetitions00000-00003.parquet").unlink()
+    # Engines on two devices, other neighbours in the batch, another order of work: the same text.
+    sample(small_run, output, 8, "--devices", 2)
+    assert shards(output) == grown
+    rows = pd.concat(pd.read_parquet(path) for path in output.glob("easy/samples/*.parquet"))
+    assert sorted(rows["repetition"].unique()) == list(range(8))
+    assert rows.groupby("problem_id")["seed"].nunique().eq(8).all()
+    assert set(rows["finish_reason"]) <= {"stop", "length"}
+    assert not rows["response"].str.contains("<|", regex=False).any()
+
+
+def test_shards_of_another_setting_are_never_mixed_in(small_run, tmp_path):
+    output = tmp_path / "eval"
+    sample(small_run, output, 4)
+    before = shards(output)
+    refused = run(*command(small_run, output, 4, "--temperature", 0.5), env=environment(**VLLM), check=False)
+    assert refused.returncode == 1
+    assert (
+        f"error: {output}/easy: holds samples drawn with another temperature; choose another output" in refused.stderr
+    )
+    assert shards(output) == before
+    sample(small_run, output, 4, "--temperature", 0.5, "--discard-others")
+    assert shards(output).keys() == before.keys()
+    assert shards(output) != before
+
+
+def test_a_prompt_without_room_for_an_answer_is_named(small_run, tmp_path):
+    result = run(*command(small_run, tmp_path / "eval", 1, "--max-tokens", 5), env=environment(**VLLM), check=False)
+    assert result.returncode == 1
+    assert "error: easy: problem easy-0 has a prompt of 9 tokens, evaluation.max_tokens is 5" in result.stderr
+    long = run(*command(small_run, tmp_path / "eval", 1, "--max-tokens", 9999), env=environment(**VLLM), check=False)
+    assert "evaluation.max_tokens is 9999; lower it" in long.stderr
+
+
+def test_a_dead_engine_ends_the_run_and_leaves_the_finished_shards(small_run, tmp_path):
+    output = tmp_path / "eval"
+    child = started(small_run, output)
+    engine_of(child).kill()
+    words = child.communicate(timeout=60)[1]
+    assert child.returncode == 1
+    assert "error: test: vLLM failed; finished shards are kept, a rerun draws the others." in words
+    assert not (output / "samples.json").exists()
+    assert all(len(pd.read_parquet(path)) == 8 * 4 for path in output.glob("*/samples/*.parquet"))
+    assert not list(output.glob("*/samples/.*"))
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_no_engine_outlives_a_killed_run(small_run, tmp_path, number):
+    child = started(small_run, tmp_path / "eval")
+    engine = engine_of(child)
+    os.kill(child.pid, number)
+    child.communicate(timeout=60)
+    assert child.returncode == (143 if number == signal.SIGTERM else -9)
+    assert gone(engine)
+
+
+def evaluate(small_run: Path, tmp_path: Path, n: int, *extra):
+    (tmp_path / "benchmarks.yaml").write_text(
+        "benchmarks:\n"
+        + "".join(
+            f"  {name}: {{path: {small_run}/data/world/benchmark_{name}.jsonl, rows: 8}}\n" for name in ("easy", "hard")
+        )
+    )
+    return script(
+        "evaluate.py", "--model", small_run / "toy/base/sft/model", "--benchmarks", "easy,hard", "--n", n,
+        "--config", tmp_path / "benchmarks.yaml", "--accelerator", "cpu", "--output", tmp_path / "out", *extra,
+    )  # fmt: skip
+
+
+def test_the_evaluation_tool_goes_from_a_model_to_a_table_and_grows(small_run, tmp_path):
+    output = evaluate(small_run, tmp_path, 16).stdout
+    assert "Pass@16" in output and "maj@16" in output and "average" in output
+    out = tmp_path / "out"
+    scores = json.loads((out / "scores.json").read_text())
+    assert scores["benchmarks"]["easy"]["samples"] == 16
+    assert set(scores["benchmarks"]["easy"]["pass_at_k"]) == {"1", "2", "4", "8", "16"}
+    counts = pd.read_parquet(out / "counts.parquet")
+    assert (counts["n"] == 16).all() and len(counts) == 16
+    assert (out / "pass_at_k.png").read_bytes().startswith(b"\x89PNG")
+    before = shards(out)
+    pairs = tmp_path / "pairs.parquet"
+    pd.DataFrame({"benchmark": ["easy"], "problem_id": ["easy-0"]}).to_parquet(pairs)
+    table = evaluate(small_run, tmp_path, 32, "--contaminated", pairs).stdout
+    assert "average, clean" in table and "Pass@32" in table
+    assert {name: shards(out)[name] for name in before} == before
+    grades = pd.read_parquet(out / "easy" / "grades.parquet")
+    assert "response" not in grades and len(grades) == 8 * 32
+    assert json.loads((out / "scores.json").read_text())["clean"]["left_out"] == {"easy": 1, "hard": 0}
