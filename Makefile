@@ -48,15 +48,16 @@ lint: setup
 locks: setup
 	@$(BIN)/python scripts/compile_locks.py
 
-# A real model on a few real problems, on two CPU cores: half an hour. Needs the hub, or BENCHMARKS=a YAML of local files.
+# A real model on a few real problems, on two CPU cores: about ten minutes. Needs the hub, or BENCHMARKS=a YAML of local files.
 N ?= 4
-LIMIT ?= 4
+MAX_TOKENS ?= 768
+LIMIT ?= 3
 BENCHMARKS ?=
 SMOLLM2 := results/smollm2/model/config.json
 
 evaluate-smollm2: $(SMOLLM2)
 	@$(BIN)/python scripts/evaluate.py --model $(dir $(SMOLLM2)) --benchmarks all --n $(N) --limit $(LIMIT) \
-		--max-tokens 2048 --accelerator cpu --threads $(CORES) --output results/smollm2/evaluation \
+		--max-tokens $(MAX_TOKENS) --accelerator cpu --threads $(CORES) --output results/smollm2/evaluation \
 		$(if $(BENCHMARKS),--config $(BENCHMARKS))
 
 $(SMOLLM2): envs/smollm2-cpu.lock | setup

@@ -6,10 +6,8 @@ Runs in the evaluate environment. Each shard is written when whole; a rerun draw
 import argparse
 import json
 import sys
-import time
 import traceback
 from collections import Counter
-from dataclasses import asdict
 from pathlib import Path
 
 from quagmires import engines, provenance, sampling, shards
@@ -84,7 +82,12 @@ def main() -> None:
         "samples": options.samples,
         "shards": {name: [str(s.path(Path("."))) for s in planned if s.benchmark == name] for name in benchmarks},
         "engine": options.engine,
-        "drawn": {**asdict(drawn), "seconds": round(drawn.seconds, 1)},
+        "drawn": {
+            "responses": drawn.responses,
+            "tokens": drawn.tokens,
+            "truncated": drawn.truncated,
+            "seconds": round(drawn.seconds, 1),
+        },
         "generation_config": read_json(options.model / "generation_config.json")
         if (options.model / "generation_config.json").is_file()
         else {},
@@ -176,25 +179,15 @@ def draw(options: argparse.Namespace, tokenizer, prompts: dict, missing: list[sh
 
 
 class Report:
-    """A line of progress now and then, on the terminal and in the log."""
+    """A line of progress, on the terminal and in the log."""
 
     def __init__(self, name: str, total: int):
         self.name, self.total = name, total
-        self.reported: float | None = None
-        self.ended = False
 
     def __call__(self, tally: sampling.Tally) -> None:
-        now = time.monotonic()
-        # The engine's start does not count, and the first response says nothing about the pace.
-        self.reported = self.reported or now
-        if self.ended:
-            return
-        if now - self.reported < engines.REPORT_EVERY_SECONDS and tally.responses < self.total:
-            return
-        self.reported, self.ended = now, tally.responses == self.total
-        state = Progress(tally.responses, self.total, f"{tally.tokens / tally.seconds:,.0f} tokens/s")
-        left = (self.total - tally.responses) * tally.seconds / tally.responses
-        say(f"sampling {self.name}", state, tally.seconds, left)
+        rate = f"{(tally.tokens + tally.unfinished_tokens) / tally.seconds:,.0f} tokens/s"
+        left = (self.total - tally.responses) * tally.seconds / tally.responses if tally.responses else None
+        say(f"sampling {self.name}", Progress(tally.responses, self.total, rate), tally.seconds, left)
 
 
 if __name__ == "__main__":

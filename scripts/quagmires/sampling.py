@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from quagmires import watchdog
+from quagmires.engines import REPORT_EVERY_SECONDS
 from quagmires.files import whole_file
 from quagmires.shards import Shard, request_seed
 
@@ -38,10 +39,11 @@ class Sampling:
 
 @dataclass
 class Tally:
-    """What has been drawn so far."""
+    """What has been drawn so far. `unfinished_tokens` belong to responses that the engine is still at."""
 
     responses: int = 0
     tokens: int = 0
+    unfinished_tokens: int = 0
     truncated: int = 0
     seconds: float = 0.0
 
@@ -60,7 +62,7 @@ class Draw:
     output
         the checkpoint's eval folder.
     report
-        called with the tally after every finished request.
+        called with the tally now and then, and at the end.
     """
 
     def __init__(
@@ -100,7 +102,13 @@ class Draw:
         try:
             started = time.monotonic()
             width = settings.get("max_num_seqs", DEFAULT_MAX_NUM_SEQS) * settings.get("data_parallel_size", 1)
-            await self._draw(llm, missing, IN_FLIGHT * width, started)
+            ticker = asyncio.create_task(self._tick(llm, started))
+            try:
+                await self._draw(llm, missing, IN_FLIGHT * width, started)
+            finally:
+                ticker.cancel()
+            self.tally.seconds, self.tally.unfinished_tokens = time.monotonic() - started, 0
+            self.report(self.tally)
         except asyncio.CancelledError:
             raise SystemExit(128 + stopped[0] if stopped else 1) from None
         except ExceptionGroup as group:
@@ -110,6 +118,15 @@ class Draw:
             # All there is to keep is on disk.
             llm.shutdown(timeout=SHUTDOWN_SECONDS)
         return self.tally
+
+    async def _tick(self, llm: Any, started: float) -> None:
+        """Report even while nothing is finished: long responses take minutes."""
+        while True:
+            await asyncio.sleep(REPORT_EVERY_SECONDS)
+            states = llm.output_processor.request_states.values()
+            self.tally.unfinished_tokens = sum(state.detokenizer.num_output_tokens() for state in states)
+            self.tally.seconds = time.monotonic() - started
+            self.report(self.tally)
 
     async def _draw(self, llm: Any, missing: list[Shard], sequences: int, started: float) -> None:
         requests = [
@@ -143,11 +160,9 @@ class Draw:
         self.tally.responses += len(rows)
         self.tally.tokens += sum(row["n_tokens"] for row in rows)
         self.tally.truncated += sum(row["finish_reason"] == "length" for row in rows)
-        self.tally.seconds = time.monotonic() - started
         self._waiting[shard] -= 1
         if self._waiting[shard] == 0:
             await asyncio.to_thread(write_shard, shard.path(self.output), self._rows.pop(shard))
-        self.report(self.tally)
 
 
 def start_engine(model: Path, settings: dict[str, Any]) -> Any:

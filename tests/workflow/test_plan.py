@@ -40,6 +40,24 @@ def test_demo_plans_one_of_everything_for_every_recipe(tmp_path):
     assert jobs["generalization_loss"] == 7
     assert jobs["rendered_prompts"] == 3
     assert jobs["pretrained_model"] == 1
+    # One for the SFT pool, one for the RL set.
+    assert (jobs["contamination"], jobs["contamination_table"]) == (2, 1)
+
+
+def test_a_benchmark_of_the_paper_is_named_and_comes_from_the_hub(tmp_path):
+    names = ["easy", "math500", "aime_2025"]
+    output = snakemake("-n", "-p", "--configfile", overlay(tmp_path, studies__toy__benchmarks=names)).stdout
+    assert planned(output)["benchmark_problems"] == 3
+    assert "HuggingFaceH4/MATH-500" in output and "6e4ed1a2a79af7d8630a6b768ec859cb5af4d3be" in output
+
+
+def test_a_benchmark_with_two_sources_is_refused(tmp_path):
+    both = {"math500": {"path": "mine.jsonl"}}
+    result = snakemake("-n", "--configfile", overlay(tmp_path, benchmarks=both, studies__toy__benchmarks=["math500"]),
+                       check=False)  # fmt: skip
+    assert result.returncode == 1
+    assert "benchmarks.math500: " in result.stderr
+    assert "give either `path` or `hub`, and set the other to null" in result.stderr
 
 
 def test_more_runs_and_checkpoints_multiply_rl_alone(tmp_path):
