@@ -49,9 +49,9 @@ locks: setup
 	@$(BIN)/python scripts/compile_locks.py
 
 # A real model on a few real problems, on two CPU cores: about ten minutes. Needs the hub, or BENCHMARKS=a YAML of local files.
-N ?= 4
-MAX_TOKENS ?= 768
-LIMIT ?= 3
+N ?= 2
+MAX_TOKENS ?= 512
+LIMIT ?= 2
 BENCHMARKS ?=
 SMOLLM2 := results/smollm2/model/config.json
 

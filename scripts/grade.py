@@ -80,10 +80,18 @@ def read_responses(file: Path) -> pd.DataFrame:
     """All rows of a file."""
     if not file.is_file():
         raise UserError(f"{file}: no such file of responses")
-    frame = pd.read_parquet(file) if file.suffix == ".parquet" else pd.DataFrame(iterate(file))
+    frame = pd.read_parquet(file) if file.suffix == ".parquet" else pd.DataFrame(map(encodable, iterate(file)))
     if frame.empty:
         raise UserError(f"{file}: no responses")
     return frame
+
+
+def encodable(row: dict) -> dict:
+    """A row without halves of surrogate pairs: JSON can hold them, parquet cannot."""
+    return {
+        name: value.encode(errors="replace").decode() if isinstance(value, str) else value
+        for name, value in row.items()
+    }
 
 
 def check(responses: pd.DataFrame, file: Path) -> None:

@@ -25,6 +25,7 @@ _SIZES = re.compile(r"\\(?:left|right|[bB]igg?[lr]?)(?![a-zA-Z])|\\(?:displaysty
 _SHORT_FRACTION = re.compile(r"\\frac(?:(\d)|\{([^{}]*)\})(?:(\d)|\{([^{}]*)\})")
 _SHORT_ROOT = re.compile(r"\\sqrt(\d)")
 _ONE_CHARACTER = re.compile(r"([_^])\{([A-Za-z0-9])\}")
+_PRIMES = re.compile(r"\^(?:\\prime(?![a-zA-Z])|\{((?:\s*\\prime)+)\s*\})")
 _COMPARISONS = re.compile(r"\\([lg])(?:e|eq|eqslant)(?![a-zA-Z])")
 
 _SUPERSCRIPTS = dict(zip("⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺", "0123456789-+", strict=True))
@@ -99,6 +100,18 @@ def spell_symbols(text: str) -> str:
     return _UNICODE_ROOT.sub(lambda root: f"\\sqrt{{{root[1] or root[2] or root[3]}}}", text).translate(_UNICODE)
 
 
+def bare(answer: str) -> str:
+    """An answer without dollar signs around it and a full stop after it.
+
+    >>> bare("$12$."), bare(r"$\\$5.$"), bare(r"5\\$")
+    ('12', '\\\\$5', '5\\\\$')
+    """
+    text = answer.strip().removesuffix(".").rstrip().lstrip("$")
+    while text.endswith("$") and not text.endswith("\\$"):
+        text = text[:-1]
+    return text.strip().removesuffix(".").strip()
+
+
 def normalise(answer: str) -> str:
     """Drop what never changes a value: dollar signs, text wrappers, sizes of brackets, a final full stop, thousands
     commas of a lone number, and spaces except between two digits; write each symbol in one way.
@@ -120,6 +133,7 @@ def normalise(answer: str) -> str:
         return text.replace(",", "").replace(" ", "")
     text = re.sub(r"(?<!\d) | (?!\d)", "", text)
     text = text.replace("^{\\circ}", "^\\circ")
+    text = _PRIMES.sub(lambda primes: "'" * max(1, (primes[1] or "").count("prime")), text)
     text = _SHORT_FRACTION.sub(lambda f: f"\\frac{{{f[1] or f[2]}}}{{{f[3] or f[4]}}}", text)
     text = _ONE_CHARACTER.sub(r"\1\2", _SHORT_ROOT.sub(r"\\sqrt{\1}", text))
     return text

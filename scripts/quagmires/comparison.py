@@ -3,11 +3,11 @@
 import re
 from collections.abc import Callable
 
-from quagmires.answers import normalise
+from quagmires.answers import bare, normalise
 from quagmires.closed_form import closed_form, same_number
 from quagmires.golds import Gold
 from quagmires.parts import elements, parts
-from quagmires.values import name_of, parse_value, same_value, unnamed
+from quagmires.values import name_of, parse_value, same_value, unnamed, without_words
 
 EXACT, VERIFIED, DIFFERENT, NO_ANSWER, TIMEOUT, UNPARSABLE = (
     "exact",
@@ -23,6 +23,8 @@ RIGHT = (EXACT, VERIFIED)
 # Asks math-verify: (gold, answer) -> VERIFIED, DIFFERENT, TIMEOUT or UNPARSABLE.
 Algebra = Callable[[str, str], str]
 
+# math-verify drops the base.
+_IN_BASE = re.compile(r"(\d+)_(?:\{?(?:\\text\{)?)(\d+)\}*")
 _CHOICE = re.compile(r"\(?([A-J])\)?")
 _CHOSEN = re.compile(r"\(?([A-J])(?:\)|[.:]|$)")
 _ANOTHER_CHOICE = re.compile(r"\([A-J]\)|(?:,|and|or)\(?[A-J]\b")
@@ -37,7 +39,7 @@ def compare(gold: Gold, answer: str, algebra: Algebra | None) -> str | None:
 
     Without `algebra`, None where neither text nor numbers decide.
     """
-    reasons = [_compare_one(accepted, answer, gold, algebra) for accepted in gold.accepted]
+    reasons = [_compare_one(bare(accepted), bare(answer), gold, algebra) for accepted in gold.accepted]
     # The first that decides; what could not be decided weighs more than a difference.
     for reason in (EXACT, VERIFIED, None, TIMEOUT, DIFFERENT, UNPARSABLE):
         if reason in reasons:
@@ -54,10 +56,8 @@ def _compare_one(accepted: str, answer: str, gold: Gold, algebra: Algebra | None
     if gold.several or len(wanted) > 1:
         found = _parts_of(answer, len(wanted))
         if len(wanted) == len(found) > 1:
-            reason = _compare_parts(wanted, found, gold, algebra)
-            if reason in RIGHT or gold.several:
-                return reason
-        elif gold.several and "\\pm" not in accepted + answer:
+            return _compare_parts(wanted, found, gold, algebra)
+        if gold.several and "\\pm" not in accepted + answer:
             return DIFFERENT
     return _ask(algebra, accepted, answer) if algebra else None
 
@@ -66,6 +66,7 @@ def _ask(algebra: Algebra, accepted: str, answer: str) -> str:
     """Ask for the values alone where both sides call them by one name (`x = 2t` and `x(t) = 2t`), and for right sides
     of equations with one left side first.
     """
+    accepted, answer = without_words(accepted), without_words(answer)
     name = name_of(accepted)
     if name is not None and name == name_of(answer):
         return algebra(unnamed(accepted), unnamed(answer))
@@ -89,6 +90,9 @@ def _quick(accepted: str, answer: str, tolerance: float | None) -> str | None:
         return VERIFIED
     if sorted(_QUALIFIERS.findall(accepted)) != sorted(_QUALIFIERS.findall(answer)):
         return DIFFERENT
+    bases = _IN_BASE.fullmatch(left), _IN_BASE.fullmatch(right)
+    if None not in bases:
+        return VERIFIED if len({_value_in_base(*one.groups()) for one in bases}) == 1 else DIFFERENT
     choice = _CHOICE.fullmatch(left)
     if choice and (chosen := _CHOSEN.match(right)):
         alone = not _ANOTHER_CHOICE.search(right, chosen.end(1))
@@ -101,6 +105,12 @@ def _quick(accepted: str, answer: str, tolerance: float | None) -> str | None:
     if given is not None:
         return VERIFIED if same_value(value, given, tolerance) else DIFFERENT
     return _quick_numbers(unnamed(left), unnamed(right)) or _quick_elements(accepted, answer, tolerance)
+
+
+def _value_in_base(digits: str, base: str) -> int | str:
+    """The value of digits to a base; digits that the base does not have stand for themselves."""
+    possible = 2 <= int(base) <= 10 and all(int(digit) < int(base) for digit in digits)
+    return int(digits, int(base)) if possible else f"{digits}_{base}"
 
 
 def _quick_numbers(left: str, right: str) -> str | None:

@@ -5,7 +5,6 @@ math-verify in a worker process that is killed when it takes too long. Verdicts 
 """
 
 import threading
-import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -39,7 +38,7 @@ class Grader:
     workers
         math-verify processes; most answers never reach them.
     timeout
-        seconds one response may take in the workers, their start not counted.
+        seconds of processor time one response may take in a worker, whose start is not counted.
     """
 
     def __init__(self, workers: int = 1, timeout: float = 5.0):
@@ -121,12 +120,9 @@ class _Clock:
     def compare(self, gold: str, answer: str) -> str:
         if self._left <= 0:
             return TIMEOUT
-        self._worker.start()
-        started = time.monotonic()
-        try:
-            return self._worker.compare(gold, answer, self._left)
-        finally:
-            self._left -= time.monotonic() - started
+        reason = self._worker.compare(gold, answer, self._left)
+        self._left = 0.0 if reason == TIMEOUT else self._left - self._worker.seconds
+        return reason
 
 
 _gold = lru_cache(maxsize=20_000)(Gold.from_text)

@@ -1,6 +1,10 @@
-"""The handle of a math-verify process: ask, wait, kill."""
+"""The handle of a math-verify process: ask, wait, kill.
+
+Limits are processor time, so that a verdict does not depend on what else the machine does.
+"""
 
 import json
+import math
 import os
 import select
 import subprocess
@@ -15,6 +19,9 @@ from quagmires.comparison import DIFFERENT, TIMEOUT, UNPARSABLE, VERIFIED
 START_SECONDS = 120.0
 # The process gives up by itself a little before it would be killed: a start costs seconds.
 _GRACE = 0.9
+# A process that gets no processor time at all is given up after this many times its limit.
+_MOST_WAITING = 20
+_LOOK_EVERY_SECONDS = 0.05
 
 
 class Worker:
@@ -22,17 +29,24 @@ class Worker:
 
     def __init__(self):
         self._process: subprocess.Popen | None = None
+        # Processor time of the last question.
+        self.seconds = 0.0
 
     def compare(self, gold: str, answer: str, seconds: float) -> str:
-        """The reason for the verdict on `answer`: verified, different, timeout or unparsable."""
+        """The reason for the verdict on `answer`: verified, different, timeout or unparsable.
+
+        It may take `seconds` of processor time.
+        """
         process = self.start()
+        before = _processor_seconds(process)
         question = {"gold": spell_symbols(gold), "answer": spell_symbols(answer), "seconds": _GRACE * seconds}
         try:
             process.stdin.write(json.dumps(question).encode() + b"\n")
             process.stdin.flush()
-            reply = _read_line(process, seconds)
+            reply = _read_line(process, _MOST_WAITING * seconds, before + seconds)
         except BrokenPipeError:
             reply = ""
+        self.seconds = _processor_seconds(process) - before
         if not reply:
             # Too slow, or dead (out of memory): this answer is wrong, the next one gets a fresh process.
             self.close()
@@ -73,14 +87,27 @@ class Worker:
         return self._process
 
 
-def _read_line(process: subprocess.Popen, timeout: float) -> str | None:
-    """One line of the worker's output; "" if it died, None if it is late."""
+def _processor_seconds(process: subprocess.Popen) -> float:
+    """What a process has used so far, user and system; a dead one has used nothing."""
+    try:
+        fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def _read_line(process: subprocess.Popen, timeout: float, processor_seconds: float = math.inf) -> str | None:
+    """One line of the worker's output; "" if it died, None if it is late: after `timeout` seconds, or when it has used
+    `processor_seconds` since it began.
+    """
     deadline = time.monotonic() + timeout
     line = b""
     while not line.endswith(b"\n"):
-        ready, _, _ = select.select([process.stdout], [], [], max(0.0, deadline - time.monotonic()))
+        ready, _, _ = select.select([process.stdout], [], [], _LOOK_EVERY_SECONDS)
         if not ready:
-            return None
+            if time.monotonic() > deadline or _processor_seconds(process) > processor_seconds:
+                return None
+            continue
         piece = process.stdout.read(65536)
         if not piece:
             return ""

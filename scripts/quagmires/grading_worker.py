@@ -18,7 +18,10 @@ _EXHAUSTED_BYTES = MEMORY_BYTES // 2
 
 _E_NOTATION = re.compile(r"(?<![\w.\\])(\d+(?:\.\d+)?)[eE]([+-]?\d+)(?!\w)")
 _BARE_POWER = re.compile(r"\^(-\d+)")
-_SYMBOL_BELOW = re.compile(r"_(?:\{\s*)?\\(odot|oplus|star|ast|perp|parallel|infty|min|max)(?![a-zA-Z])(?:\s*\})?")
+# To math-verify `\gamma` is the gamma function, whose value at -1 is infinite, and `\hbar` is nothing.
+_LETTERS = re.compile(r"\\(gamma|hbar)(?![a-zA-Z])(?:_(?:\{(\w+)\}|(\w)))?")
+_SYMBOLS = r"\\(odot|oplus|star|ast|perp|parallel|infty|min|max)(?![a-zA-Z])"
+_SYMBOL_BELOW = re.compile(rf"_(?:\{{\s*{_SYMBOLS}\s*\}}|{_SYMBOLS})")
 
 
 class Late(BaseException):
@@ -31,8 +34,9 @@ def main() -> None:
     # Libraries that print must not disturb the protocol.
     replies = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
-    signal.signal(signal.SIGALRM, _late)
+    signal.signal(signal.SIGPROF, _late)
 
+    from latex2sympy2_extended import NormalizationConfig
     from math_verify import parse, verify
     from math_verify.grader import is_equation
     from math_verify.parser import LatexExtractionConfig
@@ -40,7 +44,13 @@ def main() -> None:
     from quagmires.identities import same_function, unsolvable, with_plain_symbols
 
     # Only what is in the box, never a number picked from the text around it, and no plain Python expressions.
-    extraction = [LatexExtractionConfig(boxed_match_priority=0, try_extract_without_anchor=False)]
+    # Units are removed by the caller: math-verify takes the m of `6m` for metres.
+    rewriting = NormalizationConfig(
+        basic_latex=True, units=False, malformed_operators=True, nits=True, boxed="all", equations=False
+    )
+    extraction = [
+        LatexExtractionConfig(boxed_match_priority=0, try_extract_without_anchor=False, normalization_config=rewriting)
+    ]
 
     def parsed(text: str):
         # The time limit is ours; math-verify's own does not always fire.
@@ -68,15 +78,15 @@ def main() -> None:
     for line in sys.stdin:
         question = json.loads(line)
         try:
-            signal.setitimer(signal.ITIMER_REAL, question["seconds"])
+            signal.setitimer(signal.ITIMER_PROF, question["seconds"])
             result = verdict(question["gold"], question["answer"])
-            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.setitimer(signal.ITIMER_PROF, 0)
         except Late:
             result = "timeout"
         # Whatever the answer does to the parser, it is one wrong answer and not the end of the run.
         except Exception:
             result = "unparsable"
-        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.setitimer(signal.ITIMER_PROF, 0)
         reply(
             {
                 "verdict": result,
@@ -96,8 +106,11 @@ def _late(*_) -> None:
 
 
 def _rewritten(text: str) -> str:
-    """`4.5e33` is a power of ten, not 4.5 times e times 33; `2^-99` has one exponent; `M_\\odot` is a symbol."""
-    text = _SYMBOL_BELOW.sub(r"_{\1}", text)
+    """`4.5e33` is a power of ten, not 4.5 times e times 33; `2^-99` has one exponent; `M_\\odot` is a symbol, and so is
+    `\\gamma`.
+    """
+    text = _SYMBOL_BELOW.sub(lambda below: f"_{{{below[1] or below[2]}}}", text)
+    text = _LETTERS.sub(lambda letter: f"g_{{{letter[1]}{letter[2] or letter[3] or ''}}}", text)
     return _BARE_POWER.sub(r"^{\1}", _E_NOTATION.sub(r"\1\\times 10^{\2}", text))
 
 

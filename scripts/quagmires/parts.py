@@ -7,7 +7,8 @@ from quagmires.answers import normalise
 from quagmires.values import unnamed
 
 _AND = r"(?:\\text\{\s*(?:,\s*)?(?:and|or)\s*\}|\b(?:and|or)\b)"
-_SEPARATORS = re.compile(rf",(?:\s|\\[,;! ]|\\q?quad)*{_AND}?|;|{_AND}")
+# Not the spaces `\,` and `\;`.
+_SEPARATORS = re.compile(rf"(?<!\\),(?:\s|\\[,;! ]|\\q?quad)*{_AND}?|(?<!\\);|{_AND}")
 _OPEN, _CLOSE = "([{", ")]}"
 _SIZES = re.compile(r"\\(?:left|right)(?![a-zA-Z])")
 _MATRIX = re.compile(r"\\begin\{([pbvB]?matrix)\}(.*)\\end\{\1\}")

@@ -33,10 +33,19 @@ _UNIT = re.compile(
     (?:\\(?:text|textrm|mathrm|mbox|textbf|rm)\s?\{[^{}\d\\]*\}
       |\s(?:[A-Za-z]{3,}|yr|[mgsJNWKVLh])(?![a-zA-Z])
       |(?:cm|mm|km|kg|mg|ms|mi|ft|in|hr|Hz|eV|Å|Ω)(?![a-zA-Z])
-      |\^\{?\\circ\}?[CF]?|°[CF]?)
+      |(?<=\d)(?:miles?|feet|inch(?:es)?|met(?:er|re)s?|degrees?|(?:hour|minute|second|day|year|dollar|cent|unit)s?)
+      |(?:\^\{?\\circ\}?|°)\s?[CF]?
+      |\^\{?(?:\s*\\prime){1,2}\s*\}?|(?<=\d)'{1,2})
     (?:\^\{?[+-]?\d\}?|[²³¹⁻]+)?[\s.]*\Z""",
     re.VERBOSE,
 )
+_WORDS = re.compile(
+    r"""(?:\\[,;:!\ ]|[\s~/·.]|\\cdot(?![a-zA-Z]))*
+    (?:\\(?:text|textrm|mathrm|mbox|rm)\s?\{[^{}\d\\]*\}|(?<=[\s~])(?:[A-Za-z]{3,}|cm|mm|km|kg|ft))
+    (?:\^\{?[+-]?\d\}?)?[\s.]*\Z""",
+    re.VERBOSE,
+)
+_WRAPPED = re.compile(r"\s*\\(?:text|textrm|mathrm|mbox|textbf|rm)\s?\{([^{}]*)\}[\s.]*")
 _ORDINAL = re.compile(r"(?<=\d)\^?\{?(?:\\(?:text|mathrm|textrm)\s?\{)?(?:th|st|nd|rd)\}*\Z")
 # They say that there is more than one number, or not quite this one.
 _NO_UNIT = re.compile(r"\b(?:or|and|more|less|fewer|to|not?|if|least|most)\b")
@@ -95,13 +104,29 @@ def parse_value(answer: str) -> Value | None:
 
 def _without_unit(answer: str) -> str:
     """An answer without the words and units at its end."""
-    text = answer
+    whole = _WRAPPED.fullmatch(answer)
+    text = whole[1] if whole else answer
     for _ in range(6):
         match = _UNIT.search(text)
         if match is None or match.start() == 0 or _NO_UNIT.search(match.group()):
             break
         text = text[: match.start()]
     return _ORDINAL.sub("", text)
+
+
+def without_words(answer: str) -> str:
+    """An answer without the words and wrapped units at its end; single letters are kept, since they are variables.
+
+    >>> without_words(r"2\\sqrt{3} \\text{ cm}^2"), without_words("2\\\\pi square feet"), without_words("6 m")
+    ('2\\\\sqrt{3}', '2\\\\pi', '6 m')
+    """
+    text = answer
+    for _ in range(6):
+        match = _WORDS.search(text)
+        if match is None or match.start() == 0 or _NO_UNIT.search(match.group()):
+            break
+        text = text[: match.start()]
+    return text
 
 
 def _number(match: re.Match) -> Fraction | None:

@@ -45,8 +45,15 @@ def engine_of(process: subprocess.Popen) -> psutil.Process:
 
 def started(small_run: Path, output: Path) -> subprocess.Popen:
     """A run with much to do, stopped by nobody, that has written its first shard."""
-    child = subprocess.Popen(command(small_run, output, 4000), env=environment(**VLLM), cwd=ROOT,
-                             stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True)  # fmt: skip
+    child = subprocess.Popen(
+        command(small_run, output, 4000),
+        env=environment(**VLLM),
+        cwd=ROOT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
     deadline = time.monotonic() + 240
     while not shards(output):
         assert child.poll() is None, child.stderr.read()

@@ -44,21 +44,27 @@ def spellings(gold: Gold) -> list[str]:
 def spellings_of_number(value: Value, text: str) -> list[str]:
     number = value.number
     if "^" in text and number.denominator == 1 and abs(number) < 10**15:
-        found = [str(number), f"{number:,}"]
+        found = [str(number), f"{int(number):,}"]
     elif number.denominator == 1 and abs(number) < 10**15:
-        found = [f"{number}.0", rf"\text{{{number}}}", f"{number:,}", rf"\frac{{{2 * number}}}{{2}}", f"+{number}"]
+        found = [f"{number}.0", rf"\text{{{number}}}", f"{int(number):,}", rf"\frac{{{2 * number}}}{{2}}", f"+{number}"]
         found[4:] = [] if number < 0 else found[4:]
     elif value.exact:
         found = [
             f"{number.numerator}/{number.denominator}",
             rf"\dfrac{{{2 * number.numerator}}}{{{2 * number.denominator}}}",
         ]
-        found += [f"{float(number):.9f}"] if abs(number) > Fraction(1, 100) else []
+        found += [f"{float(number):.9f}"] if Fraction(1, 100) < abs(number) < 10**6 else []
     else:
         found = []
     if not value.exact and number:
         found += scientific(number)
-    return [*found, f"x = {text}", rf"{text} \text{{ units}}", rf"\left( {text} \right)"]
+    found += [f"${text}$", f"{text.replace(' ', '  ')} ."]
+    if "=" not in text:
+        found.append(f"x = {text}")
+    if re.search(r"[a-zA-Z]", re.sub(r"\\[dt]?frac|\\times|e", "", text)) is None:
+        # Neither a unit nor a name.
+        found += [rf"{text} \text{{ units}}", rf"\left( {text} \right)"]
+    return found
 
 
 def scientific(number: Fraction) -> list[str]:
@@ -100,7 +106,12 @@ def spellings_of_elements(text: str) -> list[str]:
 
 
 def spellings_of_expression(text: str) -> list[str]:
-    found = [f"${text}$", f"{text}.", re.sub(r"(?<=[a-z0-9)}])\s*([+=-])\s*(?=[\\a-z0-9({])", r" \1 ", text)]
+    found = [
+        f"${text}$",
+        rf"\displaystyle {text}",
+        f"{text.removesuffix('.')} .",
+        re.sub(r"(?<=[a-z0-9)}])\s*([+=-])\s*(?=[\\a-z0-9({])", r" \1 ", text),
+    ]
     if re.fullmatch(r"(?:\\text\{)?[A-Za-z() ]+\}?", text):
         word = text.removeprefix(r"\text{").removesuffix("}")
         return [*found, word, rf"\text{{{word}}}", rf"\textbf{{{word}}}", rf"\mathrm{{{word}}}", rf"\text{{ {word} }}"]
@@ -169,4 +180,4 @@ def same_text(left: str, right: str) -> bool:
     values = parse_value(left), parse_value(right)
     if None not in values:
         return values[0].number == values[1].number
-    return left.replace(" ", "") == right.replace(" ", "")
+    return re.sub(r"[ {}]", "", left) == re.sub(r"[ {}]", "", right)
