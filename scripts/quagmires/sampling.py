@@ -104,7 +104,7 @@ class Draw:
             width = settings.get("max_num_seqs", DEFAULT_MAX_NUM_SEQS) * settings.get("data_parallel_size", 1)
             ticker = asyncio.create_task(self._tick(llm, started))
             try:
-                await self._draw(llm, missing, IN_FLIGHT * width, started)
+                await self._draw(llm, missing, IN_FLIGHT * width)
             finally:
                 ticker.cancel()
             self.tally.seconds, self.tally.unfinished_tokens = time.monotonic() - started, 0
@@ -128,7 +128,7 @@ class Draw:
             self.tally.seconds = time.monotonic() - started
             self.report(self.tally)
 
-    async def _draw(self, llm: Any, missing: list[Shard], sequences: int, started: float) -> None:
+    async def _draw(self, llm: Any, missing: list[Shard], sequences: int) -> None:
         requests = [
             (shard, problem_id)
             for shard in missing
@@ -143,11 +143,11 @@ class Draw:
                 # Responses and not requests are counted: one long response holds up its request, not the engine.
                 while llm.output_processor.get_num_unfinished_requests() >= sequences:
                     await asyncio.sleep(LOOK_EVERY_SECONDS)
-                group.create_task(self._respond(llm, str(key), shard, problem_id, started))
+                group.create_task(self._respond(llm, str(key), shard, problem_id))
                 # Hand it over before counting again.
                 await asyncio.sleep(0)
 
-    async def _respond(self, llm: Any, key: str, shard: Shard, problem_id: str, started: float) -> None:
+    async def _respond(self, llm: Any, key: str, shard: Shard, problem_id: str) -> None:
         """Draw one problem's block of repetitions."""
         ids = self.prompts[shard.benchmark, problem_id]
         seed = request_seed(self.sampling.seed, self.name, shard.benchmark, problem_id, shard.first)
