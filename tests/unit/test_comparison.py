@@ -105,6 +105,33 @@ PAIRS = {
         ("5", r"\text{not } 5", W), ("5", r"\text{between } 4 \text{ and } 5", W), ("5", "<5", W),
         ("5", r"\neq 5", W),
     ],
+    "notation that math-verify misreads": [
+        # The letter, not the gamma function, which is infinite at -1 and at -5.
+        (r"c^2(\gamma^2-1)", r"(\gamma^2-1)c^2", R),
+        (r"c^2(\gamma^2-1)", r"c^2(\gamma^2-5)", W),
+        (r"\gamma_L m", r"m\gamma_{L}", R),
+        (r"\gamma_L m", r"m\gamma_{R}", W),
+        (r"\sqrt{\pi}+1", r"\Gamma(1/2)+1", R),
+        (r"\hbar\omega/2", r"\frac{1}{2}\hbar\omega", R),
+        (r"\hbar\omega/2", r"\frac{1}{2}h\omega", W),
+        # Digits to a base.
+        ("4343_6", "4343_{6}", R),
+        ("4343_6", r"4343_{\text{6}}", R),
+        ("4343_6", "4343_7", W),
+        ("52_8", "42_{10}", R),
+        ("52_8", "42_8", W),
+        # Spaces that hold a comma or a semicolon.
+        (r"f(x)=-1,f(x)=x+1", r"f(x)=x\,+\;1, \; f(x)=-1", R),
+        (r"\sqrt{2}-1,\frac{1}{7}", r"\frac{1}{7},\,\sqrt{2}\,-\;1", R),
+        # Primes are marks of a derivative after a letter, and of minutes and seconds after a number.
+        ("x'+rx=0", r"x^{\prime}+rx=0", R),
+        ("x''+rx=0", r"x^{\prime \prime}+rx=0", R),
+        ("x''+rx=0", r"x^{\prime}+rx=0", W),
+        (r"0.003^{\prime \prime}", "0.003", R),
+        (r"0.003^{\prime \prime}", "0.03''", W),
+        (r"1950^\circ C", "1950", R),
+        (r"1950^\circ C", r"1950\,^{\circ}\text{C}", R),
+    ],
 }  # fmt: skip
 TABLE = [(gold, answer, right) for pairs in PAIRS.values() for gold, answer, right in pairs]
 # Where math-verify itself says equal; documented, left.
