@@ -1,5 +1,10 @@
-"""Compile every envs/*.in to its lock: exact versions with hashes, what engines declare and never load left out."""
+"""Compile envs/*.in to their locks: exact versions with hashes, what engines declare and never load left out.
 
+A package keeps the version that its lock has while that still fits; --upgrade looks for the newest.
+"""
+
+import argparse
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +18,13 @@ TARGET = ["--python-version", "3.11", "--python-platform", "x86_64-manylinux_2_2
 
 
 def main() -> None:
-    for requirements in [*sorted(Path("envs").glob("*.in")), *sorted(Path("benchmarks/rivals").glob("*.in"))]:
+    every = [*sorted(Path("envs").glob("*.in")), *sorted(Path("benchmarks/rivals").glob("*.in"))]
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("requirements", type=Path, nargs="*", default=every, help="an .in file; all of them by default")
+    parser.add_argument("--upgrade", action="store_true", help="newest versions, not those of the lock")
+    options = parser.parse_args()
+
+    for requirements in options.requirements:
         lock = requirements.with_suffix(".lock")
         excludes = requirements.with_suffix(".excludes")
         command = [
@@ -31,6 +42,8 @@ def main() -> None:
         command += [option for option in configured_sources() if option.startswith("--find-links=")]
         extra = ["--index", TORCH_CPU_INDEX, "--index-strategy", "unsafe-best-match"]
         with whole_file(lock) as temporary:
+            if lock.is_file() and not options.upgrade:
+                shutil.copy(lock, temporary)
             command += ["--no-annotate", "--output-file", str(temporary)]
             if (
                 subprocess.run(command, stderr=subprocess.DEVNULL).returncode
