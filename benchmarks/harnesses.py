@@ -81,8 +81,8 @@ def ours(work: Work) -> tuple[list[list], Callable[[], Outcome]]:
     sample += ["--samples", work.samples, "--repetitions-per-shard", 16, "--max-tokens", work.max_tokens]
     sample += ["--temperature", SAMPLING["temperature"], "--top-p", SAMPLING["top_p"], "--seed", work.seed]
     sample += ["--engine", json.dumps(engine), "--output", evaluation]
-    grade = [sys.executable, SCRIPTS / "grade.py", "--responses", evaluation / "samples.json", "--shards-of", "sums"]
-    grade += ["--benchmark", benchmark, "--output", grades]
+    grade = [sys.executable, SCRIPTS / "grade.py", "--responses", evaluation / "samples.json"]
+    grade += ["--shards-of", f"sums={benchmark}", "--output", evaluation]
     score = [sys.executable, SCRIPTS / "score.py", "--grades", grades, "--benchmarks", "sums"]
     score += ["--scores", evaluation / "scores.json", "--counts", evaluation / "counts.parquet"]
 

@@ -2,6 +2,7 @@
 
 
 rule run_sheet:
+    # Not on a command line: a large grid's sheet is longer than one may be.
     """The expanded config, one row per study and SFT model, for review."""
     output:
         report(
@@ -9,15 +10,13 @@ rule run_sheet:
             caption="report/run_sheet.rst",
             category="Experiment",
         ),
-    log:
-        f"{LOGS}/run_sheet.log",
     localrule: True
     params:
         sheet=EXPERIMENT.sheet.to_csv(sep="\t", index=False),
     message:
         "Run sheet"
-    shell:
-        "printf '%s' {params.sheet:q} > {output} 2> {log}"
+    run:
+        write_text(output[0], params.sheet)
 
 
 rule metrics:

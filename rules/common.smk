@@ -1,5 +1,6 @@
 # The config as an experiment, wildcard constraints and path helpers. Defines no rule.
 
+import functools
 import json
 import os
 import re
@@ -12,8 +13,9 @@ sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
 # Not by name: Snakemake has an `expand` and a `parse` of its own.
 import quagmires.config as schema
 import quagmires.experiment as experiments
-from quagmires import arithmetic
+from quagmires import arithmetic, checks, resources as requests, run_settings, sources
 from quagmires.errors import UserError
+from quagmires.files import write_text
 from quagmires.subsets import BASE
 
 
@@ -21,9 +23,12 @@ def load_experiment():
     """The experiment, or one line that says what is wrong with its config."""
     files = schema.Files(workflow.configfiles)
     try:
-        config_ = schema.parse(config, files)
-        experiments.check_files(config_, files)
-        return experiments.expand(config_, files)
+        parsed = schema.parse(config, files)
+        checks.check_sources(parsed, files)
+        experiment = experiments.expand(parsed, files)
+        checks.check_engine_files(experiment, files)
+        checks.check_numbers(experiment, files)
+        return experiment
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         # Not an exception: Snakemake would print where in this file it was raised, which helps nobody.
@@ -46,16 +51,67 @@ def _one_of(names):
     return "|".join(sorted(map(re.escape, names))) or "none"
 
 
+NOT_BASE = rf"(?!{BASE}/)[^/]+"
+
+
 wildcard_constraints:
     model=_one_of(CONFIG.models),
-    recipe=_one_of({run.recipe for run in EXPERIMENT.sft_runs.values()}),
+    # Not a list of all names: it would be searched for every file of a large plan.
+    recipe=r"[^/]+",
+    checkpoint=r"[^/]+/[^/]+/(sft|grpo/[^/]+/run\d+/checkpoint\d+)",
     dataset=_one_of(CONFIG.sft_datasets),
     rl=_one_of(CONFIG.rl_datasets),
     benchmark=_one_of(CONFIG.benchmarks),
     subset=r"[a-z0-9.+-]+",
-    checkpoint=_one_of(EXPERIMENT.checkpoints),
     run=r"\d+",
     environment=_one_of(ENVIRONMENTS),
+
+
+ON_GPUS = CONFIG.accelerator == "cuda"
+# Threads of one engine process: there is one for each GPU.
+THREADS_PER_PROCESS = str(CONFIG.cluster.cpus_per_gpu) if ON_GPUS else "{threads}"
+
+
+def asks(devices, request, cpu_memory_mb):
+    """The resources of an engine's job, for `resources: **asks(...)`; `request` turns wildcards into its request,
+    and `devices` are its GPUs, if they are known without.
+
+    Without GPUs models are tiny: what counts is memory. What is the same for all models is no function: a plan has
+    thousands of jobs, and each function is called for each.
+    """
+    if not ON_GPUS:
+        return {"mem_mb": cpu_memory_mb, "runtime": 60}
+
+    def resource(name):
+        return lambda wildcards: getattr(request(wildcards), name)
+
+    return {
+        "runtime": resource("minutes"),
+        "mem_mb": (
+            requests.memory_mb(CONFIG.cluster, devices)
+            if devices
+            else resource("memory_mb")
+        ),
+        "gpu": devices or resource("devices"),
+        "gpu_model": CONFIG.cluster.gpu_model,
+    }
+
+
+def processors(devices, request):
+    """The threads of an engine's job."""
+    if not ON_GPUS:
+        return 1
+    return (
+        devices * CONFIG.cluster.cpus_per_gpu
+        if devices
+        else lambda wildcards: request(wildcards).processors
+    )
+
+
+def devices_of(stage):
+    """The GPUs of a stage's jobs, if they are the same for all models; else 0."""
+    found = {block.devices for block in getattr(EXPERIMENT, stage).values()}
+    return found.pop() if len(found) == 1 else 0
 
 
 def environment(name):
@@ -73,36 +129,32 @@ def sft_run(wildcards):
     return EXPERIMENT.sft_runs[f"{wildcards.model}/{wildcards.recipe}/sft"]
 
 
-def sft_settings(run):
-    """What train_sft.py needs to know of a run, as JSON."""
-    shared = (
-        "global_batch_size",
-        "per_device_batch_size",
-        "devices",
-        "cutoff_tokens",
-        "save_steps",
+def grpo_run(wildcards):
+    """One of the GRPO runs from an SFT model."""
+    path = (
+        f"{wildcards.model}/{wildcards.recipe}/grpo/{wildcards.rl}/run{wildcards.run}"
     )
-    own = {
-        "epochs": run.epochs,
-        "learning_rate": run.learning_rate,
-        "seed": CONFIG.seed,
-    }
-    return json.dumps(
-        {**CONFIG.sft.model_dump(include=set(shared)), **own}, sort_keys=True
-    )
+    return EXPERIMENT.grpo_runs[path]
 
 
-def grpo_settings(wildcards):
-    """What train_grpo.py needs to know of a run, as JSON; runs differ by their seed."""
-    block = CONFIG.grpo.model_dump(exclude={"settings", "runs"})
-    return json.dumps(
-        {**block, "seed": CONFIG.seed + int(wildcards.run) - 1}, sort_keys=True
-    )
+def settings_json(settings):
+    """Settings as one argument of a command."""
+    return json.dumps(settings, sort_keys=True)
+
+
+def checkpoint_of(wildcards):
+    """The model that is evaluated."""
+    return EXPERIMENT.checkpoints[wildcards.checkpoint]
+
+
+def evaluation_of(wildcards):
+    """The `evaluation` block as its model has it."""
+    return EXPERIMENT.evaluation[checkpoint_of(wildcards).model]
 
 
 def columns(kind, name):
     """Our column name -> the file's, as JSON."""
-    return json.dumps(experiments.data_columns(kind, getattr(CONFIG, kind)[name]))
+    return json.dumps(experiments.data_columns(getattr(CONFIG, kind)[name]))
 
 
 def local_file(source):
@@ -110,8 +162,18 @@ def local_file(source):
     return [source.path] if source.path else []
 
 
+def pool_options(pool):
+    """What a pool must have and what is removed from it, as options of prepare_pool.py."""
+    options = f"--rows {pool.rows}"
+    if pool.kept_rows:
+        options += f" --kept-rows {pool.kept_rows}"
+    if pool.problem_prefix:
+        options += f" --problem-prefix {shlex.quote(pool.problem_prefix)}"
+    return options
+
+
 def source_of(source):
-    """Where a problem set comes from, as JSON."""
+    """Where a problem set or a model comes from, as JSON."""
     return json.dumps(
         source.model_dump(include={"path", "hub"}, exclude_none=True), sort_keys=True
     )
@@ -136,15 +198,18 @@ TRAINING_SETS = list(
 def training_file(kind, name):
     """The file of an SFT pool, or the problems of an RL set."""
     if kind == "sft":
-        return CONFIG.sft_datasets[name].path
+        return pool_file(name)
     return f"{ROOT}/data/rl/{name}.problems.parquet"
 
 
-def training_columns(kind, name):
-    """Our column name -> that of the training file, as JSON."""
-    if kind == "sft":
-        return columns("sft_datasets", name)
-    return json.dumps({name: name for name in ("id", "problem", "answer")})
+def pool_file(dataset):
+    """An SFT pool as the workflow reads it."""
+    return f"{ROOT}/data/sft/{dataset}/pool.parquet"
+
+
+def model_ready(model):
+    """The file that is written last into the directory of a model to start from."""
+    return f"{ROOT}/data/models/{model}/model.json"
 
 
 def model_record(checkpoint):
@@ -158,17 +223,16 @@ def evaluated(checkpoint):
     return EXPERIMENT.checkpoints[checkpoint].benchmarks
 
 
-def shell_environment(variables):
-    """NAME=value pairs for a shell command."""
-    return " ".join(
-        f"{name}={shlex.quote(value)}" for name, value in sorted(variables.items())
-    )
+def benchmark_set(names):
+    """The file that says that all these benchmarks are there."""
+    return f"{ROOT}/data/benchmarks/sets/{'+'.join(names)}.txt"
 
 
 # Whatever a command takes from the config is one of its rule's params: Snakemake repeats a job when its params change,
 # and does not look at what a command was formatted with.
 
 
+@functools.cache
 def settings_of(path):
     """A settings file's content: a change of it is a change of the rule's params, an edited comment is not."""
     return json.dumps(schema.load_yaml(path), sort_keys=True)
@@ -179,7 +243,7 @@ def probe_study(model):
     return next(study for study in CONFIG.studies.values() if study.model == model)
 
 
-def yaml_value(path, key):
-    """`--key value` if a settings file sets `key`, else nothing."""
-    value = (schema.load_yaml(path) or {}).get(key)
-    return f"--{key} {shlex.quote(str(value))}" if value is not None else ""
+def template_option(sft):
+    """LLaMA-Factory's template as an option, if one is set; else it reads the model's own."""
+    value = {**(schema.load_yaml(sft.settings) or {}), **sft.engine}.get("template")
+    return f"--template {shlex.quote(str(value))}" if value is not None else ""

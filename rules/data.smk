@@ -1,48 +1,107 @@
 # SFT pools, RL prompts and benchmarks.
 
 
+def pool_source(wildcards):
+    """A pool's local files, or the record of its download."""
+    source = CONFIG.sft_datasets[wildcards.dataset]
+    if source.path is not None:
+        return sources.local_files(source.path)
+    return f"{sources.download_folder('datasets', source.hub.dataset, source.hub.revision)}/files.json"
+
+
+def pool_files(wildcards, input):
+    """Where prepare_pool.py finds a pool's files, as its options."""
+    source = CONFIG.sft_datasets[wildcards.dataset]
+    if source.path is not None:
+        return "--files " + " ".join(map(shlex.quote, input))
+    patterns = " ".join(map(shlex.quote, source.hub.files))
+    return f"--folder {Path(input[0]).parent} --patterns {patterns}"
+
+
+def pool_tokens(wildcards):
+    """The tokens of a pool, roughly."""
+    source = CONFIG.sft_datasets[wildcards.dataset]
+    return source.usable_rows * source.mean_tokens
+
+
+CPUS = 16 if ON_GPUS else 1
+
+
+rule pool:
+    """The wanted traces of a pool, streamed from its files into one."""
+    input:
+        pool_source,
+    output:
+        pool=f"{ROOT}/data/sft/{{dataset}}/pool.parquet",
+        manifest=f"{ROOT}/data/sft/{{dataset}}/pool.json",
+    log:
+        f"{LOGS}/pool/{{dataset}}.log",
+    resources:
+        mem_mb=lambda wildcards, attempt: attempt * (8000 if ON_GPUS else 1000),
+        # Ten million rows take about two hours.
+        runtime=lambda wildcards: 60
+        + CONFIG.sft_datasets[wildcards.dataset].rows // 80_000,
+    params:
+        files=pool_files,
+        columns=lambda wildcards: columns("sft_datasets", wildcards.dataset),
+        keep=lambda wildcards: json.dumps(CONFIG.sft_datasets[wildcards.dataset].keep),
+        options=lambda wildcards: pool_options(CONFIG.sft_datasets[wildcards.dataset]),
+    message:
+        "Pool {wildcards.dataset}: reading its files"
+    shell:
+        "{PYTHON} scripts/prepare_pool.py --name {wildcards.dataset} {params.files} --columns {params.columns:q}"
+        " --keep {params.keep:q} {params.options} --output {output.pool} --manifest {output.manifest}"
+        + LOGGED
+
+
 rule token_lengths:
     """Token lengths of every trace in a pool, by the target model's tokenizer."""
     input:
-        pool=lambda wildcards: CONFIG.sft_datasets[wildcards.dataset].path,
-        model=lambda wildcards: f"{CONFIG.models[wildcards.model].path}/config.json",
+        pool=rules.pool.output.pool,
+        model=lambda wildcards: model_ready(wildcards.model),
     output:
         f"{ROOT}/data/sft/{{dataset}}/{{model}}/lengths.parquet",
     log:
         f"{LOGS}/token_lengths/{{dataset}}.{{model}}.log",
+    threads: CPUS
+    resources:
+        mem_mb=lambda wildcards, attempt: attempt * (16000 if ON_GPUS else 1500),
+        # A tokenizer reads at least 100,000 tokens a second on one processor.
+        runtime=lambda wildcards: 60 + pool_tokens(wildcards) // (CPUS * 6_000_000),
     params:
         instruction=CONFIG.prompt.instruction,
-        columns=lambda wildcards: columns("sft_datasets", wildcards.dataset),
-        rows=lambda wildcards: CONFIG.sft_datasets[wildcards.dataset].rows,
-        model=lambda wildcards: CONFIG.models[wildcards.model].path,
     message:
         "Pool {wildcards.dataset}: token lengths for {wildcards.model}"
     shell:
-        "{PYTHON} scripts/measure_lengths.py --pool {input.pool} --columns {params.columns:q} --rows {params.rows}"
-        " --model {params.model} --instruction {params.instruction:q} --output {output}"
+        "{PYTHON} scripts/measure_lengths.py --pool {input.pool} --model $(dirname {input.model})"
+        " --instruction {params.instruction:q} --workers {threads} --output {output}"
         + LOGGED
 
 
 rule subset:
     """The examples of one subset, or of the validation split."""
     input:
-        pool=lambda wildcards: CONFIG.sft_datasets[wildcards.dataset].path,
+        pool=rules.pool.output.pool,
         lengths=rules.token_lengths.output,
     output:
         examples=f"{ROOT}/data/sft/{{dataset}}/{{model}}/{{subset}}.jsonl",
         manifest=f"{ROOT}/data/sft/{{dataset}}/{{model}}/{{subset}}.manifest.json",
     log:
         f"{LOGS}/subset/{{dataset}}.{{model}}.{{subset}}.log",
+    resources:
+        mem_mb=lambda wildcards, attempt: attempt * (8000 if ON_GPUS else 1000),
+        runtime=120,
     params:
-        validation_examples=CONFIG.sft.validation_examples,
-        cutoff_tokens=CONFIG.sft.cutoff_tokens,
+        validation_examples=lambda wildcards: EXPERIMENT.sft[
+            wildcards.model
+        ].validation_examples,
+        cutoff_tokens=lambda wildcards: EXPERIMENT.sft[wildcards.model].cutoff_tokens,
         instruction=CONFIG.prompt.instruction,
         seed=CONFIG.seed,
-        columns=lambda wildcards: columns("sft_datasets", wildcards.dataset),
     message:
         "Pool {wildcards.dataset}: {wildcards.subset} for {wildcards.model}"
     shell:
-        "{PYTHON} scripts/select_subset.py --pool {input.pool} --columns {params.columns:q} --lengths {input.lengths}"
+        "{PYTHON} scripts/select_subset.py --pool {input.pool} --lengths {input.lengths}"
         " --subset {wildcards.subset} --validation-examples {params.validation_examples}"
         " --cutoff {params.cutoff_tokens} --instruction {params.instruction:q} --seed {params.seed}"
         " --output {output.examples} --manifest {output.manifest}" + LOGGED
@@ -71,20 +130,25 @@ rule rl_problems:
 
 
 rule rl_prompts:
-    """RL problems as verl reads them."""
+    """RL problems as verl reads them; prompts that are too long for a model are left out and counted."""
     input:
-        rules.rl_problems.output,
+        problems=rules.rl_problems.output,
+        model=lambda wildcards: model_ready(wildcards.model),
     output:
-        f"{ROOT}/data/rl/{{rl}}.parquet",
+        f"{ROOT}/data/rl/{{rl}}/{{model}}.parquet",
     log:
-        f"{LOGS}/rl_prompts/{{rl}}.log",
+        f"{LOGS}/rl_prompts/{{rl}}.{{model}}.log",
     localrule: True
     params:
         instruction=CONFIG.prompt.instruction,
+        max_prompt_tokens=lambda wildcards: EXPERIMENT.grpo[
+            wildcards.model
+        ].max_prompt_tokens,
     message:
-        "RL set {wildcards.rl}: prompts"
+        "RL set {wildcards.rl}: prompts for {wildcards.model}"
     shell:
-        "{PYTHON} scripts/write_rl_prompts.py --name {wildcards.rl} --problems {input}"
+        "{PYTHON} scripts/write_rl_prompts.py --name {wildcards.rl} --problems {input.problems}"
+        " --model $(dirname {input.model}) --max-tokens {params.max_prompt_tokens}"
         " --instruction {params.instruction:q} --output {output}" + LOGGED
 
 
@@ -110,6 +174,22 @@ rule benchmark_problems:
         + LOGGED
 
 
+rule benchmark_set:
+    """The benchmarks that some models are evaluated on, all there: one file for thousands of jobs to wait for."""
+    input:
+        lambda wildcards: [
+            f"{ROOT}/data/benchmarks/{name}.parquet"
+            for name in wildcards.names.split("+")
+        ],
+    output:
+        f"{ROOT}/data/benchmarks/sets/{{names}}.txt",
+    localrule: True
+    message:
+        "Benchmarks ready: {wildcards.names}"
+    run:
+        write_text(output[0], "".join(f"{path}\n" for path in input))
+
+
 rule contamination:
     """Benchmark problems that stand in an SFT or RL set."""
     input:
@@ -126,12 +206,13 @@ rule contamination:
     wildcard_constraints:
         kind="sft|rl",
         training_set=_one_of({*CONFIG.sft_datasets, *CONFIG.rl_datasets}),
+    threads: CPUS
     resources:
-        mem_mb=4000,
+        mem_mb=lambda wildcards, attempt: attempt * (16000 if ON_GPUS else 4000),
+        # A million rows take four minutes on one processor.
+        runtime=240,
     params:
-        columns=lambda wildcards: training_columns(
-            wildcards.kind, wildcards.training_set
-        ),
+        columns=json.dumps({name: name for name in ("id", "problem", "answer")}),
         benchmarks=" ".join(
             f"--benchmark {name}={ROOT}/data/benchmarks/{name}.parquet"
             for name in USED_BENCHMARKS

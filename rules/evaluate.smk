@@ -1,14 +1,45 @@
 # Sampling by vLLM, grading by math-verify, and scores.
 
 
+def samples_request(wildcards):
+    """What a sampling job asks of the cluster."""
+    return requests.samples_request(checkpoint_of(wildcards), EXPERIMENT)
+
+
+def benchmark_files(wildcards):
+    """NAME=FILE of each benchmark of a checkpoint."""
+    return " ".join(
+        f"{name}={ROOT}/data/benchmarks/{name}.parquet"
+        for name in evaluated(wildcards.checkpoint)
+    )
+
+
+def sampling_options(wildcards):
+    """What sample.py takes from the config, as one string: a plan has thousands of these jobs."""
+    block = evaluation_of(wildcards)
+    options = {
+        "instruction": CONFIG.prompt.instruction,
+        "samples": checkpoint_of(wildcards).samples,
+        "repetitions-per-shard": block.repetitions_per_shard,
+        "temperature": block.temperature,
+        "top-p": block.top_p,
+        "max-tokens": block.max_tokens,
+        "seed": CONFIG.seed,
+        "engine": settings_json(block.engine),
+        "environment": settings_json(block.environment),
+        "devices": block.devices,
+    }
+    return " ".join(
+        [f"--{name} {shlex.quote(str(value))}" for name, value in options.items()]
+        + ["--benchmark", benchmark_files(wildcards)]
+    )
+
+
 rule samples:
     """Responses of one checkpoint to all its benchmarks, with one engine; only missing shards are drawn."""
     input:
         model=lambda wildcards: model_record(wildcards.checkpoint),
-        benchmarks=lambda wildcards: expand(
-            f"{ROOT}/data/benchmarks/{{benchmark}}.parquet",
-            benchmark=evaluated(wildcards.checkpoint),
-        ),
+        benchmarks=lambda wildcards: benchmark_set(evaluated(wildcards.checkpoint)),
         environment=environment("evaluate"),
     output:
         f"{ROOT}/{{checkpoint}}/eval/samples.json",
@@ -16,65 +47,54 @@ rule samples:
         f"{LOGS}/samples/{{checkpoint}}.log",
     benchmark:
         f"{BENCHMARKS}/samples/{{checkpoint}}.tsv"
+    threads: processors(devices_of("evaluation"), samples_request)
     resources:
-        mem_mb=3000,
+        **asks(devices_of("evaluation"), samples_request, cpu_memory_mb=3000),
     params:
-        instruction=CONFIG.prompt.instruction,
-        repetitions_per_shard=CONFIG.evaluation.repetitions_per_shard,
-        temperature=CONFIG.evaluation.temperature,
-        top_p=CONFIG.evaluation.top_p,
-        max_tokens=CONFIG.evaluation.max_tokens,
-        seed=CONFIG.seed,
-        devices=CONFIG.evaluation.devices,
         python=python("evaluate"),
-        variables=shell_environment(CONFIG.evaluation.environment),
-        engine=json.dumps(CONFIG.evaluation.engine, sort_keys=True),
-        samples=lambda wildcards: EXPERIMENT.checkpoints[wildcards.checkpoint].samples,
-        benchmarks=lambda wildcards: " ".join(
-            f"--benchmark {name}={ROOT}/data/benchmarks/{name}.parquet"
-            for name in evaluated(wildcards.checkpoint)
-        ),
+        options=sampling_options,
     message:
         "Evaluation of {wildcards.checkpoint}: sampling"
     shell:
-        "HF_HUB_OFFLINE=1 VLLM_NO_USAGE_STATS=1 OMP_NUM_THREADS={threads} {params.variables} {params.python} scripts/sample.py"
-        " --name {wildcards.checkpoint} --model $(dirname {input.model}) {params.benchmarks}"
-        " --instruction {params.instruction:q} --samples {params.samples}"
-        " --repetitions-per-shard {params.repetitions_per_shard} --temperature {params.temperature}"
-        " --top-p {params.top_p} --max-tokens {params.max_tokens} --seed {params.seed}"
-        " --engine {params.engine:q} --devices {params.devices} --discard-others --output $(dirname {output}) --log {log}"
+        "HF_HUB_OFFLINE=1 VLLM_NO_USAGE_STATS=1 OMP_NUM_THREADS="
+        + THREADS_PER_PROCESS
+        + " {params.python} scripts/sample.py --name {wildcards.checkpoint}"
+        " --model $(dirname {input.model}) {params.options} --discard-others"
+        " --output $(dirname {output}) --log {log}"
 
 
 rule grade:
-    """Mark every sampled response with math-verify."""
+    """Mark every sampled response of one checkpoint with math-verify; one job for all benchmarks, as they are short."""
     input:
-        samples=rules.samples.output,
-        benchmark=f"{ROOT}/data/benchmarks/{{benchmark}}.parquet",
+        rules.samples.output,
     output:
-        f"{ROOT}/{{checkpoint}}/eval/{{benchmark}}/grades.parquet",
+        f"{ROOT}/{{checkpoint}}/eval/grades.json",
     log:
-        f"{LOGS}/grade/{{checkpoint}}/{{benchmark}}.log",
+        f"{LOGS}/grade/{{checkpoint}}.log",
+    threads: 16 if ON_GPUS else 1
+    resources:
+        mem_mb=32000 if ON_GPUS else 1500,
+        # A million responses take about twenty minutes on one processor, most of them with an answer to verify.
+        runtime=240,
     params:
         grading_timeout_seconds=CONFIG.evaluation.grading_timeout_seconds,
+        benchmarks=benchmark_files,
     message:
-        "Evaluation of {wildcards.checkpoint}: grading {wildcards.benchmark}"
+        "Evaluation of {wildcards.checkpoint}: grading"
     shell:
-        "{PYTHON} scripts/grade.py --responses {input.samples} --shards-of {wildcards.benchmark}"
-        " --benchmark {input.benchmark} --without response --output {output}"
-        " --workers {threads} --timeout {params.grading_timeout_seconds}" + LOGGED
+        "{PYTHON} scripts/grade.py --responses {input} --shards-of {params.benchmarks}"
+        " --without response --output $(dirname {output}) --workers {threads}"
+        " --timeout {params.grading_timeout_seconds}" + LOGGED
 
 
 rule score:
     """Unbiased Pass@k and majority@k of one checkpoint, by benchmark and over all."""
     input:
-        grades=lambda wildcards: expand(
-            f"{ROOT}/{{{{checkpoint}}}}/eval/{{benchmark}}/grades.parquet",
-            benchmark=evaluated(wildcards.checkpoint),
-        ),
-        contaminated=lambda wildcards: expand(
-            f"{ROOT}/data/contamination/{{training_set}}.parquet",
-            training_set=EXPERIMENT.checkpoints[wildcards.checkpoint].training_sets,
-        ),
+        grades=rules.grade.output,
+        contaminated=lambda wildcards: [
+            f"{ROOT}/data/contamination/{name}.parquet"
+            for name in checkpoint_of(wildcards).training_sets
+        ],
     output:
         scores=f"{ROOT}/{{checkpoint}}/eval/scores.json",
         counts=f"{ROOT}/{{checkpoint}}/eval/counts.parquet",
@@ -82,11 +102,10 @@ rule score:
         f"{LOGS}/score/{{checkpoint}}.log",
     localrule: True
     params:
-        benchmarks=lambda wildcards: " ".join(evaluated(wildcards.checkpoint)),
         seed=CONFIG.seed,
     message:
         "Evaluation of {wildcards.checkpoint}: scores"
     shell:
-        "{PYTHON} scripts/score.py --grades {input.grades} --benchmarks {params.benchmarks}"
-        " --contaminated {input.contaminated} --seed {params.seed} --scores {output.scores}"
-        " --counts {output.counts}" + LOGGED
+        "{PYTHON} scripts/score.py --grades {input.grades} --contaminated {input.contaminated}"
+        " --seed {params.seed} --scores {output.scores} --counts {output.counts}"
+        + LOGGED

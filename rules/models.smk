@@ -1,21 +1,60 @@
 # Models to start from, and the check that all engines render the same prompt for them.
 
 
+def model_source(wildcards):
+    """The config of a local model, or the record of its download."""
+    model = CONFIG.models[wildcards.model]
+    if model.path is not None:
+        return f"{model.path}/config.json"
+    return f"{sources.download_folder('models', model.hub.model, model.hub.revision)}/files.json"
+
+
+def model_options(wildcards):
+    """What is chosen for a model in place of its own, as options of prepare_model.py."""
+    model = CONFIG.models[wildcards.model]
+    chosen = {
+        "--chat-template": model.chat_template,
+        "--chat-template-sha256": model.chat_template_sha256,
+        "--eos-token": model.eos_token,
+    }
+    return " ".join(
+        f"{option} {shlex.quote(value)}" for option, value in chosen.items() if value
+    )
+
+
+rule model:
+    """A model to start from, with the chat template that was chosen for it."""
+    input:
+        source=model_source,
+        template=lambda wildcards: CONFIG.models[wildcards.model].chat_template or [],
+    output:
+        f"{ROOT}/data/models/{{model}}/model.json",
+    log:
+        f"{LOGS}/model/{{model}}.log",
+    localrule: True
+    params:
+        options=model_options,
+        origin=lambda wildcards: source_of(CONFIG.models[wildcards.model]),
+    message:
+        "Model {wildcards.model}"
+    shell:
+        "{PYTHON} scripts/prepare_model.py --model $(dirname {input.source}) --origin {params.origin:q} {params.options}"
+        " --output $(dirname {output})" + LOGGED
+
+
 rule base_model:
     """The model without SFT, where the workflow looks for every other SFT model."""
     input:
-        lambda wildcards: f"{CONFIG.models[wildcards.model].path}/config.json",
+        lambda wildcards: model_ready(wildcards.model),
     output:
         f"{ROOT}/{{model}}/{BASE}/sft/model/training.json",
     log:
         f"{LOGS}/base_model/{{model}}.log",
     localrule: True
-    params:
-        model=lambda wildcards: CONFIG.models[wildcards.model].path,
     message:
         "Base model {wildcards.model}: no SFT"
     shell:
-        "{PYTHON} scripts/adopt_model.py --model {params.model} --output $(dirname {output})"
+        "{PYTHON} scripts/adopt_model.py --model $(dirname {input}) --output $(dirname {output})"
         + LOGGED
 
 
@@ -25,10 +64,8 @@ RENDERERS = {"llamafactory": "sft", "verl": "grpo", "vllm": "evaluate"}
 rule rendered_prompts:
     """A few prompts as one engine tokenizes them."""
     input:
-        model=lambda wildcards: f"{CONFIG.models[wildcards.model].path}/config.json",
-        problems=lambda wildcards: CONFIG.sft_datasets[
-            probe_study(wildcards.model).sft_dataset
-        ].path,
+        model=lambda wildcards: model_ready(wildcards.model),
+        problems=lambda wildcards: pool_file(probe_study(wildcards.model).sft_dataset),
         environment=lambda wildcards: environment(RENDERERS[wildcards.engine]),
     output:
         f"{ROOT}/data/prompts/{{model}}.{{engine}}.json",
@@ -36,20 +73,19 @@ rule rendered_prompts:
         f"{LOGS}/rendered_prompts/{{model}}.{{engine}}.log",
     wildcard_constraints:
         engine="|".join(RENDERERS),
+    resources:
+        mem_mb=4000 if ON_GPUS else 2500,
+        runtime=30,
     params:
         instruction=CONFIG.prompt.instruction,
         python=lambda wildcards: python(RENDERERS[wildcards.engine]),
-        model=lambda wildcards: CONFIG.models[wildcards.model].path,
-        template=yaml_value(CONFIG.sft.settings, "template"),
-        columns=lambda wildcards: columns(
-            "sft_datasets", probe_study(wildcards.model).sft_dataset
-        ),
+        template=lambda wildcards: template_option(EXPERIMENT.sft[wildcards.model]),
     message:
         "Prompts of {wildcards.model} by {wildcards.engine}"
     shell:
         "HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 {params.python} scripts/render_prompts.py --engine {wildcards.engine}"
-        " --model {params.model} --problems {input.problems} --instruction {params.instruction:q}"
-        " --columns {params.columns:q} {params.template} --output {output}" + LOGGED
+        " --model $(dirname {input.model}) --problems {input.problems} --instruction {params.instruction:q}"
+        " {params.template} --output {output}" + LOGGED
 
 
 rule prompt_parity:

@@ -1,14 +1,25 @@
 # Supervised fine-tuning by LLaMA-Factory, and the generalization loss of what it made.
 
 
+def sft_request(wildcards):
+    """What an SFT job asks of the cluster."""
+    return requests.sft_request(sft_run(wildcards), EXPERIMENT)
+
+
+def loss_request(wildcards):
+    """What computing a generalization loss asks of the cluster."""
+    return requests.loss_request(sft_run(wildcards), EXPERIMENT)
+
+
 rule sft:
     """Fine-tune on one subset; resumes if an earlier attempt was cut off."""
     input:
         data=lambda wildcards: "{root}/data/sft/{run.dataset}/{run.model}/{run.subset}.jsonl".format(
             root=ROOT, run=sft_run(wildcards)
         ),
-        model=lambda wildcards: f"{CONFIG.models[wildcards.model].path}/config.json",
+        model=lambda wildcards: model_ready(wildcards.model),
         parity=f"{ROOT}/data/prompts/{{model}}.parity.json",
+        checked=ancient(f"{ROOT}/data/checks/sft.json"),
         environment=environment("sft"),
     output:
         f"{ROOT}/{{model}}/{{recipe}}/sft/model/training.json",
@@ -18,23 +29,32 @@ rule sft:
         f"{BENCHMARKS}/sft/{{model}}/{{recipe}}.tsv"
     # The base has no training: rule base_model makes it.
     wildcard_constraints:
-        recipe=_one_of({run.recipe for run in EXPERIMENT.sft_runs.values()} - {BASE}),
-    threads: 1
+        recipe=NOT_BASE,
+    threads: processors(devices_of("sft"), sft_request)
     resources:
-        mem_mb=3000,
+        **asks(devices_of("sft"), sft_request, cpu_memory_mb=3000),
+        # Here and not among the params: another value must not repeat a run.
+        save_steps=lambda wildcards: EXPERIMENT.sft[wildcards.model].save_steps,
+        stall_minutes=lambda wildcards: EXPERIMENT.sft[wildcards.model].stall_minutes,
     params:
         python=python("sft"),
-        model=lambda wildcards: CONFIG.models[wildcards.model].path,
-        run=lambda wildcards: sft_settings(sft_run(wildcards)),
-        settings=CONFIG.sft.settings,
-        settings_content=settings_of(CONFIG.sft.settings),
+        run=lambda wildcards: settings_json(
+            run_settings.sft_settings(sft_run(wildcards), EXPERIMENT)
+        ),
+        settings=lambda wildcards: EXPERIMENT.sft[wildcards.model].settings,
+        settings_content=lambda wildcards: settings_of(
+            EXPERIMENT.sft[wildcards.model].settings
+        ),
         work=f"{ROOT}/{{model}}/{{recipe}}/sft/work",
     message:
         "SFT {wildcards.model} {wildcards.recipe}: training"
     shell:
-        "OMP_NUM_THREADS={threads} {params.python} scripts/train_sft.py --name 'SFT {wildcards.recipe}'"
-        " --model {params.model} --data {input.data} --settings {params.settings} --run {params.run:q}"
-        " --work {params.work} --output $(dirname {output}) --log {log}"
+        "OMP_NUM_THREADS="
+        + THREADS_PER_PROCESS
+        + " {params.python} scripts/train_sft.py"
+        " --name 'SFT {wildcards.model} {wildcards.recipe}' --model $(dirname {input.model}) --data {input.data}"
+        " --settings {params.settings} --run {params.run:q} --save-steps {resources.save_steps}"
+        " --stall-minutes {resources.stall_minutes} --work {params.work} --output $(dirname {output}) --log {log}"
 
 
 rule generalization_loss:
@@ -48,13 +68,16 @@ rule generalization_loss:
         examples=f"{ROOT}/{{model}}/{{recipe}}/sft/generalization_loss.{{dataset}}.parquet",
     log:
         f"{LOGS}/generalization_loss/{{model}}/{{recipe}}.{{dataset}}.log",
+    threads: processors(1, loss_request)
     resources:
-        mem_mb=2000,
+        **asks(1, loss_request, cpu_memory_mb=2000),
     params:
         python=python("sft"),
     message:
         "SFT {wildcards.model} {wildcards.recipe}: generalization loss"
     shell:
-        "HF_HUB_OFFLINE=1 OMP_NUM_THREADS={threads} {params.python} scripts/generalization_loss.py"
+        "HF_HUB_OFFLINE=1 OMP_NUM_THREADS="
+        + THREADS_PER_PROCESS
+        + " {params.python} scripts/generalization_loss.py"
         " --model $(dirname {input.model}) --data {input.data} --output {output.summary}"
         " --examples {output.examples}" + LOGGED

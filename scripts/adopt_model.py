@@ -1,13 +1,12 @@
 """Put a model without SFT where the workflow looks for SFT models: the same files, and a training.json that says so."""
 
 import argparse
-import os
 from pathlib import Path
 
 from quagmires import provenance
 from quagmires.errors import UserError, command_line
-from quagmires.experiment import model_problem
 from quagmires.files import read_json, whole_directory, write_json
+from quagmires.models import link_files, model_problem
 
 
 def main() -> None:
@@ -31,10 +30,7 @@ def main() -> None:
     if made_by.is_file():
         record["base"] = read_json(made_by)
     with whole_directory(options.output) as directory:
-        for path in sorted(options.model.iterdir()):
-            # Links: a base model of many gigabytes is not copied.
-            if path.is_file() and path.name != "training.json":
-                os.symlink(path.resolve(), directory / path.name)
+        link_files(options.model, directory)
         write_json(directory / "training.json", record)
 
 

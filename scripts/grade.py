@@ -1,7 +1,7 @@
 """Grade sampled responses with math-verify: adds `answer`, `correct` and `reason`, one row out for each row in.
 
 Reads parquet or JSON lines (plain or gzip) with `gold` and `response`, or with `problem_id` and `response` and the
-golds in a benchmark file. Other columns pass through.
+golds in a benchmark file. Other columns pass through. With --shards-of it grades all benchmarks of one evaluation.
 """
 
 import argparse
@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from quagmires.errors import UserError, command_line
-from quagmires.files import read_json, whole_file
+from quagmires.files import read_json, whole_file, write_json
 from quagmires.grading import Grader
 from quagmires.records import iterate
 
@@ -22,9 +22,13 @@ def main() -> None:
     )
     parser.add_argument("--benchmark", type=Path, help="parquet of id and answer: the golds by problem_id")
     parser.add_argument(
-        "--shards-of", help="--responses is a samples.json: grade the shards of this benchmark it lists"
+        "--shards-of",
+        nargs="+",
+        metavar="NAME=FILE",
+        help="--responses is a samples.json: grade the shards it lists of these benchmarks, each with the parquet of"
+        " its golds, into NAME/grades.parquet below --output, and grades.json last",
     )
-    parser.add_argument("--output", type=Path, required=True, help="parquet file to write")
+    parser.add_argument("--output", type=Path, required=True, help="parquet file to write, or folder with --shards-of")
     parser.add_argument(
         "--without", nargs="+", default=[], metavar="COLUMN", help="columns to leave out, such as `response`"
     )
@@ -32,22 +36,38 @@ def main() -> None:
     parser.add_argument("--timeout", type=float, default=5.0, help="seconds for one comparison")
     options = parser.parse_args()
 
-    files = shards(options.responses[0], options.shards_of) if options.shards_of else files_of(options.responses)
-    golds = pd.read_parquet(options.benchmark).set_index("id")["answer"] if options.benchmark else None
-    graded = []
     with Grader(options.workers, options.timeout) as grader:
-        # File by file: the texts of a whole evaluation do not fit into memory.
-        for file in files:
-            responses = read_responses(file)
-            if golds is not None:
-                responses["gold"] = golds_of(responses, golds, options.benchmark)
-            check(responses, file)
-            graded.append(grade(responses, grader).drop(columns=options.without, errors="ignore"))
+        if not options.shards_of:
+            grade_files(files_of(options.responses), options.benchmark, grader, options.without, options.output)
+            return
+        graded = {}
+        for name, _, benchmark in (one.partition("=") for one in options.shards_of):
+            files = shards(options.responses[0], name)
+            output = options.output / name / "grades.parquet"
+            graded[name] = grade_files(files, Path(benchmark), grader, options.without, output)
+    write_json(options.output / "grades.json", graded)
+
+
+def grade_files(
+    files: list[Path], benchmark: Path | None, grader: Grader, without: list[str], output: Path
+) -> dict[str, int]:
+    """Grade the responses in `files` into one parquet; returns the number of responses by reason."""
+    golds = pd.read_parquet(benchmark).set_index("id")["answer"] if benchmark else None
+    graded = []
+    # File by file: the texts of a whole evaluation do not fit into memory.
+    for file in files:
+        responses = read_responses(file)
+        if golds is not None:
+            responses["gold"] = golds_of(responses, golds, benchmark)
+        check(responses, file)
+        graded.append(grade(responses, grader).drop(columns=without, errors="ignore"))
     table = pd.concat(graded, ignore_index=True)
     check_repetitions(table, files[0].parent)
-    with whole_file(options.output) as temporary:
+    with whole_file(output) as temporary:
         table.to_parquet(temporary, index=False, compression="zstd")
-    print(f"{len(table)} responses, {table['correct'].mean():.1%} correct; {dict(table['reason'].value_counts())}")
+    reasons = {str(reason): int(count) for reason, count in table["reason"].value_counts().items()}
+    print(f"{output}: {len(table)} responses, {table['correct'].mean():.1%} correct; {reasons}")
+    return reasons
 
 
 def grade(responses: pd.DataFrame, grader: Grader) -> pd.DataFrame:

@@ -5,6 +5,7 @@ Runs in the evaluate environment. Each shard is written when whole; a rerun draw
 
 import argparse
 import json
+import os
 import sys
 import traceback
 from collections import Counter
@@ -25,7 +26,7 @@ def main() -> None:
     parser.add_argument("--name", required=True, help="how messages call the checkpoint")
     parser.add_argument("--model", type=Path, required=True)
     parser.add_argument(
-        "--benchmark", action="append", required=True, help="NAME=FILE, a parquet of id, problem, answer"
+        "--benchmark", action="extend", nargs="+", required=True, help="NAME=FILE, a parquet of id, problem, answer"
     )
     parser.add_argument("--instruction", required=True)
     parser.add_argument("--samples", type=int, required=True, help="responses per problem")
@@ -35,6 +36,7 @@ def main() -> None:
     parser.add_argument("--max-tokens", type=int, required=True, help="prompt and response together")
     parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--engine", type=json.loads, default={}, help="JSON of further vLLM engine arguments")
+    parser.add_argument("--environment", type=json.loads, default={}, help="JSON of environment variables for vLLM")
     parser.add_argument(
         "--devices", type=int, default=1, help="GPUs of this node; each engine takes tensor_parallel_size"
     )
@@ -48,6 +50,8 @@ def main() -> None:
     if options.log:
         engines.redirect_output(options.log)
 
+    # Before vLLM is imported: it reads them then.
+    os.environ.update(options.environment)
     options.engine |= data_parallel(options.engine, options.devices)
     tokenizer = load_tokenizer(str(options.model))
     if options.chat_template:

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 from pandas.api.types import is_string_dtype
 
 from quagmires.errors import UserError, command_line
-from quagmires.files import whole_file, write_json
+from quagmires.files import read_json, whole_file, write_json
 from quagmires.majority import majority_at_k
 from quagmires.pass_at_k import powers_of_two
 from quagmires.scores import count, read_grades, score
@@ -21,8 +21,10 @@ PAIR = ["benchmark", "problem_id"]
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--grades", type=Path, nargs="+", required=True, help="parquet files from grade.py")
-    parser.add_argument("--benchmarks", nargs="+", required=True, help="their benchmarks, in the same order")
+    parser.add_argument(
+        "--grades", type=Path, nargs="+", required=True, help="parquet files from grade.py, or its grades.json for all"
+    )
+    parser.add_argument("--benchmarks", nargs="+", default=[], help="benchmarks of parquet files, in the same order")
     parser.add_argument(
         "--contaminated",
         type=Path,
@@ -34,6 +36,9 @@ def main() -> None:
     parser.add_argument("--counts", type=Path, required=True, help="parquet of benchmark, problem_id, n, c, ...")
     options = parser.parse_args()
 
+    if options.grades[0].name == "grades.json" and not options.benchmarks:
+        options.benchmarks = list(read_json(options.grades[0]))
+        options.grades = [options.grades[0].parent / name / "grades.parquet" for name in options.benchmarks]
     if len(options.grades) != len(options.benchmarks) or len(set(options.benchmarks)) < len(options.benchmarks):
         raise UserError(
             f"--benchmarks: {len(options.benchmarks)} names for {len(options.grades)} files; give each file a name of"

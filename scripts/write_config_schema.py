@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from quagmires.config import Config
+from quagmires.blocks import Config
 from quagmires.errors import command_line
 from quagmires.files import write_json
 

@@ -1,26 +1,41 @@
-"""Write RL problems as verl reads them."""
+"""Write RL problems as verl reads them, without prompts longer than a model's limit: verl would end at the first."""
 
 import argparse
 from pathlib import Path
 
 import pandas as pd
 
-from quagmires.errors import command_line
+from quagmires.errors import UserError, command_line
 from quagmires.files import whole_file
-from quagmires.prompts import conversation
+from quagmires.prompts import conversation, load_tokenizer, prompt_ids
+
+# With more, the limit is wrong rather than the problems.
+MAX_SHARE_LEFT_OUT = 0.01
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--problems", type=Path, required=True, help="parquet of id, problem, answer")
     parser.add_argument("--name", required=True, help="name of the RL set")
+    parser.add_argument("--model", required=True, help="model directory, for its tokenizer")
+    parser.add_argument("--max-tokens", type=int, required=True, help="the longest prompt that verl may be given")
     parser.add_argument("--instruction", required=True)
     parser.add_argument("--output", type=Path, required=True, help="parquet")
     options = parser.parse_args()
 
-    rows = verl_rows(pd.read_parquet(options.problems), options.name, options.instruction)
+    problems = pd.read_parquet(options.problems)
+    tokenizer = load_tokenizer(options.model)
+    lengths = problems["problem"].map(lambda problem: len(prompt_ids(tokenizer, problem, options.instruction)))
+    kept = problems[lengths <= options.max_tokens]
+    left_out = len(problems) - len(kept)
+    if left_out > MAX_SHARE_LEFT_OUT * len(problems):
+        raise UserError(
+            f"{options.problems}: {left_out} of {len(problems)} prompts are longer than grpo.max_prompt_tokens"
+            f" ({options.max_tokens}; the longest has {lengths.max()}); raise it"
+        )
     with whole_file(options.output) as temporary:
-        rows.to_parquet(temporary, index=False)
+        verl_rows(kept, options.name, options.instruction).to_parquet(temporary, index=False)
+    print(f"{options.name}: {len(kept)} prompts, {left_out} left out as longer than {options.max_tokens} tokens")
 
 
 def verl_rows(problems: pd.DataFrame, name: str, instruction: str) -> pd.DataFrame:

@@ -8,10 +8,11 @@ from typing import Annotated
 
 from pydantic import Field
 
-from quagmires.config import Block, Evaluation, Files, Name, ProblemSource, Prompt, validate
+from quagmires.blocks import Block, Evaluation, Name, ProblemSource, Prompt
+from quagmires.config import Files, validate
 from quagmires.errors import UserError
-from quagmires.experiment import model_problem
 from quagmires.files import read_json
+from quagmires.models import model_problem
 from quagmires.provenance import sha256_file
 
 MODEL_FILES = ("*.safetensors", "*.json", "*.jinja", "*.model", "tokenizer*", "*.txt")

@@ -1,20 +1,17 @@
 """A config expanded into the runs it stands for: SFT models, GRPO runs, checkpoints, and the paths of all of them."""
 
-import json
 from dataclasses import dataclass, field
-from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
-from quagmires.arithmetic import file_rows
-from quagmires.config import Config, DataSource, Files, ProblemSource, Recipe, Study
+from quagmires.blocks import GRPO, SFT, Config, Evaluation, Pool, ProblemSource, Recipe, Study
+from quagmires.config import Files, validate_part
 from quagmires.errors import UserError
-from quagmires.grpo import checkpoint_steps, total_steps
-from quagmires.grpo import read_settings as read_grpo_settings
-from quagmires.pass_at_k import powers_of_two
-from quagmires.sft import accumulation_steps
-from quagmires.sft import read_settings as read_sft_settings
 from quagmires.subsets import BASE, parse_subset, subset_size
+
+# Settings of a stage that tables compare models by.
+SHARED = {"checkpoints", "large_k"}
 
 
 @dataclass(frozen=True)
@@ -61,6 +58,7 @@ class Checkpoint:
     """A model that is evaluated: on which benchmarks, with how many responses per problem."""
 
     path: str
+    model: str
     samples: int
     benchmarks: list[str] = field(default_factory=list)
     # The SFT and RL sets of its studies, whose problems its `clean` scores leave out.
@@ -76,6 +74,10 @@ class Experiment:
     grpo_runs: dict[str, GRPORun]
     checkpoints: dict[str, Checkpoint]
     sheet: pd.DataFrame
+    # The blocks of the three stages with what each model changes in them.
+    sft: dict[str, SFT]
+    grpo: dict[str, GRPO]
+    evaluation: dict[str, Evaluation]
 
     @property
     def root(self) -> str:
@@ -112,6 +114,11 @@ def expand(config: Config, files: Files) -> Experiment:
         An unknown model, data set or benchmark, a subset that is misspelt or larger than its pool, a recipe twice,
         batch sizes, checkpoints or a k that cannot be.
     """
+    stages = {
+        model: tuple(_for_model(config, files, model, stage) for stage in ("sft", "grpo", "evaluation"))
+        for model in config.models
+    }
+    sft, grpo, evaluation = ({model: blocks[i] for model, blocks in stages.items()} for i in range(3))
     sft_runs: dict[str, SFTRun] = {}
     grpo_runs: dict[str, GRPORun] = {}
     checkpoints: dict[str, Checkpoint] = {}
@@ -126,105 +133,32 @@ def expand(config: Config, files: Files) -> Experiment:
         in_study = set()
         for position, given in enumerate(study.recipes):
             location = where + ("recipes", position)
-            run = _sft_run(config, files, location, study.model, study.sft_dataset, given)
+            run = _sft_run(config, files, location, study, given, sft[study.model])
             if run.recipe in in_study:
                 raise files.error(location, f"recipe {run.recipe} occurs twice in this study; remove one")
             in_study.add(run.recipe)
             sft_runs[run.checkpoint] = run
-            _evaluate(checkpoints, run.checkpoint, config.evaluation.samples, study)
-            for number in range(1, config.grpo.runs + 1):
-                grpo = GRPORun(run, study.rl_dataset, number)
-                grpo_runs[grpo.path] = grpo
-                for index in range(1, config.grpo.checkpoints + 1):
-                    _evaluate(checkpoints, grpo.checkpoint(index), config.evaluation.samples_after_rl, study)
-            rows.append(_sheet_row(config, name, run))
-    check_numbers(config, files)
-    return Experiment(config, sft_runs, grpo_runs, checkpoints, pd.DataFrame(rows))
+            _evaluate(checkpoints, run.checkpoint, evaluation[study.model].samples, study)
+            for number in range(1, grpo[study.model].runs + 1):
+                rl = GRPORun(run, study.rl_dataset, number)
+                grpo_runs[rl.path] = rl
+                for index in range(1, grpo[study.model].checkpoints + 1):
+                    _evaluate(checkpoints, rl.checkpoint(index), evaluation[study.model].samples_after_rl, study)
+            rows.append(_sheet_row(config, name, run, sft[study.model], grpo[study.model]))
+    return Experiment(config, sft_runs, grpo_runs, checkpoints, pd.DataFrame(rows), sft, grpo, evaluation)
 
 
-def check_files(config: Config, files: Files) -> None:
-    """Refuse missing data files and models without a chat template, unless the arithmetic world has them; and engine
-    settings that are missing or overrule the config.
-    """
-    made = _made_files(config)
-    for block in ("sft_datasets", "rl_datasets", "benchmarks"):
-        for name, source in getattr(config, block).items():
-            if source.path is None:
-                continue
-            if source.path not in made and not Path(source.path).is_file():
-                raise files.error((block, name, "path"), f"no such file: {source.path}")
-            rows = made.get(source.path, source.rows)
-            if rows != source.rows:
-                raise files.error(
-                    (block, name, "rows"), f"the arithmetic world will have {rows} rows, not {source.rows}"
-                )
-    for name, model in config.models.items():
-        problem = None if model.path in made else model_problem(model.path)
-        if problem:
-            raise files.error(("models", name, "path"), problem)
-    engine_files = {("sft", "settings"): config.sft.settings, ("grpo", "settings"): config.grpo.settings}
-    if config.arithmetic_world:
-        engine_files["arithmetic_world", "base_settings"] = config.arithmetic_world.base_settings
-    for location, path in engine_files.items():
-        if not Path(path).is_file():
-            raise files.error(location, f"no such file: {path}")
-    for path in (config.sft.settings, engine_files.get(("arithmetic_world", "base_settings"))):
-        if path:
-            read_sft_settings(path)
-    read_grpo_settings(config.grpo.settings)
+def _for_model(config: Config, files: Files, model: str, stage: str) -> Any:
+    """The block of a stage with what a model changes in it."""
+    changes = getattr(config.models[model], stage)
+    for key in SHARED & set(changes):
+        raise files.error(("models", model, stage, key), f"is the same for all models; set it in `{stage}`")
+    return validate_part(getattr(config, stage), changes, files, ("models", model, stage))
 
 
-def _made_files(config: Config) -> dict[str, int]:
-    """The data files that the arithmetic world will hold, with their rows, and its base model (rows 0)."""
-    world = config.arithmetic_world
-    if world is None:
-        return {}
-    data = f"results/{config.experiment}/data"
-    rows = file_rows(world.sft_problems, world.rl_problems, world.benchmark_problems)
-    return {**{f"{data}/world/{name}": count for name, count in rows.items()}, f"{data}/base_model": 0}
-
-
-def check_numbers(config: Config, files: Files) -> None:
-    """Refuse batch sizes, checkpoints and k that cannot work together."""
-    sft, grpo, evaluation = config.sft, config.grpo, config.evaluation
-    try:
-        accumulation_steps(sft.global_batch_size, sft.per_device_batch_size, sft.devices)
-    except UserError as error:
-        raise files.error(("sft", "global_batch_size"), str(error)) from None
-    for study in config.studies.values():
-        problems = config.rl_datasets[study.rl_dataset].rows
-        try:
-            checkpoint_steps(total_steps(problems, grpo.batch_size, grpo.epochs), grpo.checkpoints)
-        except UserError as error:
-            raise files.error(("grpo",), f"{error} (RL set {study.rl_dataset})") from None
-    if evaluation.large_k not in powers_of_two(evaluation.samples):
-        raise files.error(
-            ("evaluation", "large_k"),
-            f"{evaluation.large_k} is not a power of two up to evaluation.samples ({evaluation.samples}); change one",
-        )
-
-
-def model_problem(path: str | Path) -> str | None:
-    """Why a model directory cannot be used, in one line; None if it can."""
-    path = Path(path)
-    if not (path / "config.json").is_file():
-        return f"{path} is not a model directory (no config.json)"
-    if (path / "chat_template.jinja").is_file():
-        return None
-    try:
-        settings = json.loads((path / "tokenizer_config.json").read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return f"{path} has no tokenizer (no tokenizer_config.json)"
-    except json.JSONDecodeError:
-        return f"{path}/tokenizer_config.json is not JSON"
-    if not settings.get("chat_template"):
-        return f"{path} has no chat template; save one as {path}/chat_template.jinja"
-    return None
-
-
-def data_columns(kind: str, source: DataSource | ProblemSource) -> dict[str, str]:
-    """Our column name -> the file's, for a data set of `kind` sft_datasets, rl_datasets or benchmarks."""
-    wanted = ("id", "problem", "response", "answer") if kind == "sft_datasets" else ("id", "problem", "answer")
+def data_columns(source: Pool | ProblemSource) -> dict[str, str]:
+    """Our column name -> the source's."""
+    wanted = ("id", "problem", "response") if isinstance(source, Pool) else ("id", "problem", "answer")
     return {name: source.columns.get(name, name) for name in wanted}
 
 
@@ -233,42 +167,42 @@ def _known(files: Files, location, name: str, known, noun: str, block: str) -> N
         raise files.error(location, f"unknown {noun} {name!r}; `{block}` has {', '.join(known)}")
 
 
-def _sft_run(config: Config, files: Files, location, model: str, dataset: str, given: str | Recipe) -> SFTRun:
+def _sft_run(config: Config, files: Files, location, study: Study, given: str | Recipe, sft: SFT) -> SFTRun:
     recipe = Recipe(subset=given) if isinstance(given, str) else given
     run = SFTRun(
-        model=model,
-        dataset=dataset,
+        model=study.model,
+        dataset=study.sft_dataset,
         subset=recipe.subset,
-        epochs=recipe.epochs or config.sft.epochs,
-        learning_rate=recipe.learning_rate or config.sft.learning_rate,
+        epochs=recipe.epochs or sft.epochs,
+        learning_rate=recipe.learning_rate or sft.learning_rate,
     )
-    rows = config.sft_datasets[dataset].rows
-    available = rows - config.sft.validation_examples
+    rows = config.sft_datasets[study.sft_dataset].usable_rows
+    available = rows - sft.validation_examples
     try:
         parse_subset(recipe.subset)
     except UserError as error:
         raise files.error(location, str(error)) from None
     size = subset_size(recipe.subset, available)
-    if size > available:
+    if run.subset != BASE and size > available:
         raise files.error(
             location,
-            f"{recipe.subset} asks for {size} examples, but {dataset} has {available}"
-            f" ({rows} rows less {config.sft.validation_examples} for validation); make it smaller",
+            f"{recipe.subset} asks for {size} examples, but {study.sft_dataset} has {available}"
+            f" ({rows} rows less {sft.validation_examples} for validation); make it smaller",
         )
     return run
 
 
 def _evaluate(checkpoints: dict[str, Checkpoint], path: str, samples: int, study: Study) -> None:
-    checkpoint = checkpoints.setdefault(path, Checkpoint(path, samples))
+    checkpoint = checkpoints.setdefault(path, Checkpoint(path, study.model, samples))
     checkpoint.benchmarks += [name for name in study.benchmarks if name not in checkpoint.benchmarks]
     sets = (f"sft.{study.sft_dataset}", f"rl.{study.rl_dataset}")
     checkpoint.training_sets += [name for name in sets if name not in checkpoint.training_sets]
 
 
-def _sheet_row(config: Config, name: str, run: SFTRun) -> dict[str, object]:
+def _sheet_row(config: Config, name: str, run: SFTRun, sft: SFT, grpo: GRPO) -> dict[str, object]:
     study = config.studies[name]
     base = run.subset == BASE
-    available = config.sft_datasets[study.sft_dataset].rows - config.sft.validation_examples
+    available = config.sft_datasets[study.sft_dataset].usable_rows - sft.validation_examples
     return {
         "study": name,
         "level": study.level,
@@ -280,7 +214,7 @@ def _sheet_row(config: Config, name: str, run: SFTRun) -> dict[str, object]:
         "epochs": 0 if base else run.epochs,
         "learning_rate": 0 if base else run.learning_rate,
         "rl_dataset": study.rl_dataset,
-        "grpo_runs": config.grpo.runs,
-        "checkpoints": config.grpo.checkpoints,
+        "grpo_runs": grpo.runs,
+        "checkpoints": grpo.checkpoints,
         "benchmarks": ",".join(study.benchmarks),
     }

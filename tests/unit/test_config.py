@@ -4,23 +4,26 @@ from pathlib import Path
 import pytest
 import yaml
 
-from quagmires.config import Files, parse
+from quagmires.checks import check_engine_files, check_numbers, check_sources
+from quagmires.config import Files, laid_over, parse
 from quagmires.errors import UserError
-from quagmires.experiment import check_files, expand, model_problem, short_float
+from quagmires.experiment import expand, short_float
 from support import ROOT, script
 
 
 def merged(name: str = "demo") -> dict:
     """base.yaml with an experiment laid over it, as Snakemake merges them."""
+    return laid_over(*(yaml.safe_load((ROOT / "config" / f"{part}.yaml").read_text()) for part in ("base", name)))
 
-    def lay(base: dict, top: dict) -> dict:
-        both = dict(base)
-        for key, value in top.items():
-            both[key] = lay(base[key], value) if isinstance(value, dict) and isinstance(base.get(key), dict) else value
-        return both
 
-    layers = [yaml.safe_load((ROOT / "config" / f"{part}.yaml").read_text()) for part in ("base", name)]
-    return lay(*layers)
+def checked(config: dict, files: Files):
+    """The experiment of a config that passed every check."""
+    parsed = parse(config, files)
+    check_sources(parsed, files)
+    experiment = expand(parsed, files)
+    check_engine_files(experiment, files)
+    check_numbers(experiment, files)
+    return experiment
 
 
 @pytest.fixture
@@ -42,10 +45,8 @@ def change(config: dict, path: str, value) -> dict:
 @pytest.mark.parametrize("name", ["demo", "demo_small"])
 def test_shipped_configs_are_valid(name, files, monkeypatch):
     monkeypatch.chdir(ROOT)
-    config = parse(merged(name), files)
-    check_files(config, files)
-    experiment = expand(config, files)
-    assert len(experiment.sheet) == len(config.studies["toy"].recipes)
+    experiment = checked(merged(name), files)
+    assert len(experiment.sheet) == len(experiment.config.studies["toy"].recipes)
 
 
 def test_demo_has_the_recipes_it_promises(files):
@@ -119,26 +120,71 @@ def test_a_missing_key_is_named(files):
         ("studies.toy.recipes", ["base", "base"], r"recipes\[1\]: recipe base occurs twice"),
     ],
 )
-def test_a_study_that_cannot_be_run_is_refused(path, value, message, files):
+def test_a_study_that_cannot_be_run_is_refused(path, value, message, files, monkeypatch):
+    monkeypatch.chdir(ROOT)
     with pytest.raises(UserError, match=message):
-        expand(parse(change(merged(), path, value), files), files)
+        checked(change(merged(), path, value), files)
 
 
-def test_files_that_no_rule_makes_must_exist(files, tmp_path):
+def test_files_that_no_rule_makes_must_exist(files, tmp_path, monkeypatch):
+    monkeypatch.chdir(ROOT)
     with pytest.raises(UserError, match="benchmarks.easy.path: no such file: nowhere.jsonl"):
-        check_files(parse(change(merged(), "benchmarks.easy.path", "nowhere.jsonl"), files), files)
+        checked(change(merged(), "benchmarks.easy.path", "nowhere.jsonl"), files)
+    with pytest.raises(UserError, match=r"sft_datasets.arithmetic.path: no such file: none/\*.jsonl"):
+        checked(change(merged(), "sft_datasets.arithmetic.path", ["none/*.jsonl"]), files)
     (tmp_path / "config.json").write_text("{}")
     (tmp_path / "tokenizer_config.json").write_text("{}")
     with pytest.raises(UserError, match="models.toy.path: .* has no chat template; save one as"):
-        check_files(parse(change(merged(), "models.toy.path", str(tmp_path)), files), files)
+        checked(change(merged(), "models.toy.path", str(tmp_path)), files)
+    checked(change(merged(), "models.toy", {"path": str(tmp_path), "chat_template": "config/sft.yaml"}), files)
 
 
-def test_a_model_with_a_chat_template_is_accepted(tmp_path):
-    assert "not a model directory" in model_problem(tmp_path)
-    (tmp_path / "config.json").write_text("{}")
-    assert "no tokenizer" in model_problem(tmp_path)
-    (tmp_path / "tokenizer_config.json").write_text('{"chat_template": "x"}')
-    assert model_problem(tmp_path) is None
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        ({"sft": {"learning_rat": 1}}, "models.toy.sft.learning_rat: unknown key; did you mean `learning_rate`?"),
+        ({"sft": {"devices": 2.5}}, "models.toy.sft.devices: input should be a valid integer; found 2.5"),
+        ({"grpo": {"checkpoints": 3}}, "models.toy.grpo.checkpoints: is the same for all models; set it in `grpo`"),
+        (
+            {"sft": {"per_device_batch_size": 3}},
+            "sft.global_batch_size: .* is not a multiple of per_device_batch_size 3",
+        ),
+        ({"chat_template": "no.jinja"}, "models.toy.chat_template: no such file: no.jinja"),
+        (
+            {"chat_template": "config/sft.yaml", "chat_template_sha256": "0" * 64},
+            "models.toy.chat_template_sha256: config/sft.yaml has sha256 [0-9a-f]{64}; read what changed",
+        ),
+        ({"hub": {"model": "a/b"}}, "models.toy: .*give either `path` or `hub`, and set the other to null"),
+    ],
+)
+def test_a_models_own_settings_are_checked(model, message, files, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    config = merged()
+    config["models"]["toy"] |= model
+    with pytest.raises(UserError, match=message):
+        checked(config, files)
+
+
+def test_a_models_own_settings_hold_for_it_alone(files, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    config = merged()
+    config["models"]["other"] = {**config["models"]["toy"], "sft": {"per_device_batch_size": 16, "engine": {"x": 1}}}
+    config["studies"]["other"] = {**config["studies"]["toy"], "model": "other"}
+    experiment = checked(config, files)
+    assert experiment.sft["toy"].per_device_batch_size == 32
+    assert experiment.sft["other"].per_device_batch_size == 16
+    assert experiment.sft["other"].engine == {"x": 1}
+    assert experiment.sft["other"].learning_rate == experiment.config.sft.learning_rate
+
+
+def test_verl_gets_the_processors_without_which_it_hangs(files, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    config = change(change(merged(), "accelerator", "cuda"), "grpo.devices", 8)
+    config["sft"]["devices"] = 1
+    checked(config, files)
+    config["cluster"]["cpus_per_gpu"] = 4
+    with pytest.raises(UserError, match="cluster.cpus_per_gpu: 4 is 32 processors for GRPO on 8 GPUs; .* the 33 it"):
+        checked(config, files)
 
 
 def test_a_file_that_is_not_yaml_is_named_with_its_line(tmp_path):

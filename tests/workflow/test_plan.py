@@ -36,10 +36,12 @@ def test_demo_plans_one_of_everything_for_every_recipe(tmp_path):
     assert jobs["sft"] == 6
     assert jobs["grpo"] == 7
     assert jobs["samples"] == jobs["score"] == 7 + 14
-    assert jobs["grade"] == 21 * 3
+    assert jobs["grade"] == 21
     assert jobs["generalization_loss"] == 7
     assert jobs["rendered_prompts"] == 3
-    assert jobs["pretrained_model"] == 1
+    assert jobs["pretrained_model"] == jobs["model"] == jobs["pool"] == 1
+    # LLaMA-Factory's settings and verl's.
+    assert jobs["settings_of_runs"] == jobs["checked_settings"] == 2
     # One for the SFT pool, one for the RL set.
     assert (jobs["contamination"], jobs["contamination_table"]) == (2, 1)
 

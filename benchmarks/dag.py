@@ -1,0 +1,119 @@
+"""Time to plan the paper's grid, and grids of three and ten times its size, against a trivial workflow of as many jobs.
+
+    python benchmarks/dag.py --factors 1 3 10 --runs 3
+
+Both are `snakemake -n` in processes of their own, run in turn. The trivial workflow has one rule, whose jobs have one
+output and a shell command. A larger grid is the paper's studies again at other learning rates.
+"""
+
+import argparse
+import os
+import re
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+import yaml
+
+ROOT = Path(__file__).resolve().parents[1]
+TRIVIAL = """rule all:
+    input: expand("out/{{i}}", i=range({jobs}))
+rule job:
+    output: "out/{{i}}"
+    shell: "touch {{output}}"
+"""
+
+
+class Run(NamedTuple):
+    """One dry run: jobs planned, seconds of wall and processor time, GiB of memory at its peak."""
+
+    jobs: int
+    wall: float
+    processor: float
+    memory: float
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--factors", type=int, nargs="+", default=[1, 3, 10], help="times the paper's grid")
+    parser.add_argument("--runs", type=int, default=3, help="runs of each, of which the median counts")
+    parser.add_argument("--profile", default="slurm")
+    options = parser.parse_args()
+
+    print(f"{'grid':>5} {'jobs':>7} {'plan':>9} {'trivial':>9} {'ratio':>6} {'processor time':>15} {'memory':>9}")
+    with tempfile.TemporaryDirectory() as name:
+        directory = Path(name)
+        for factor in options.factors:
+            config = grid(factor, directory)
+            plans, trivials = [], []
+            for _ in range(options.runs):
+                plans.append(dry_run(["--profile", options.profile, "--configfile", str(config)], ROOT))
+                trivials.append(trivial(plans[0].jobs, directory))
+            ours, theirs = middle(plans), middle(trivials)
+            print(
+                f"{factor:>4}x {ours.jobs:>7} {ours.wall:>7.1f} s {theirs.wall:>7.1f} s {ours.wall / theirs.wall:>6.2f}"
+                f" {ours.processor / theirs.processor:>15.2f} {ours.memory:>5.2f} GiB",
+                flush=True,
+            )
+
+
+def grid(factor: int, directory: Path) -> Path:
+    """The paper's config with its studies `factor` times, each time at other learning rates."""
+    config = yaml.safe_load((ROOT / "config" / "paper.yaml").read_text(encoding="utf-8"))
+    base = yaml.safe_load((ROOT / "config" / "base.yaml").read_text(encoding="utf-8"))
+    studies = dict(config["studies"])
+    for k in range(1, factor):
+        for name, study in config["studies"].items():
+            recipes = [{"subset": one} if isinstance(one, str) else dict(one) for one in study["recipes"]]
+            for recipe in recipes:
+                # All have the base model in common.
+                if recipe["subset"] != "base":
+                    recipe["learning_rate"] = recipe.get("learning_rate", base["sft"]["learning_rate"]) * (1 + k / 100)
+            studies[f"{name}-{k}"] = {**study, "recipes": recipes}
+    target = directory / f"grid{factor}.yaml"
+    # Results of its own: what lies in the real ones changes the plan.
+    target.write_text(yaml.safe_dump({**config, "experiment": "benchmark-dag", "studies": studies}), encoding="utf-8")
+    return target
+
+
+def trivial(jobs: int, directory: Path) -> Run:
+    """A dry run of as many jobs that need nothing."""
+    folder = directory / "trivial"
+    folder.mkdir(exist_ok=True)
+    # One of the jobs is `all`.
+    (folder / "Snakefile").write_text(TRIVIAL.format(jobs=jobs - 1), encoding="utf-8")
+    run = dry_run([], folder)
+    assert run.jobs == jobs, f"planned {run.jobs} jobs, not {jobs}"
+    return run
+
+
+def dry_run(arguments: list[str], folder: Path) -> Run:
+    """`snakemake -n` in `folder`."""
+    before, started = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "snakemake", "-n", "--quiet", "rules", *arguments],
+        cwd=folder, env={**os.environ, "OMP_NUM_THREADS": "1"}, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    )  # fmt: skip
+    output = process.communicate(timeout=3600)[0]
+    wall, after = time.monotonic() - started, resource.getrusage(resource.RUSAGE_CHILDREN)
+    found = re.search(r"^total +(\d+)", output, re.MULTILINE)
+    if process.returncode or not found:
+        raise SystemExit(f"snakemake -n failed in {folder}:\n{output[-3000:]}")
+    processor = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    # The peak of the largest child so far: plans come before the smaller trivial ones.
+    return Run(int(found[1]), wall, processor, after.ru_maxrss / 2**20)
+
+
+def middle(runs: list[Run]) -> Run:
+    """The medians of several runs."""
+    return Run(runs[0].jobs, *(statistics.median(values) for values in list(zip(*runs, strict=True))[1:]))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,28 @@
+"""Where models and data sets lie: local files, and the folders that downloads from the hub go to."""
+
+from glob import glob
+from pathlib import Path
+
+# Shared by all experiments: a model or a pool is downloaded once.
+DOWNLOADS = "results/downloads"
+
+
+def local_files(paths: str | list[str]) -> list[str]:
+    """The files of a path, a pattern, or a list of them, in the order given and each pattern's sorted.
+
+    A path that is no pattern is returned whether or not there is such a file.
+    """
+    found = []
+    for path in [paths] if isinstance(paths, str) else paths:
+        found += sorted(glob(path, recursive=True)) if any(mark in path for mark in "*?[") else [path]
+    return found
+
+
+def download_folder(kind: str, identity: str, revision: str) -> str:
+    """The folder of a downloaded repository; `kind` is models or datasets.
+
+    >>> download_folder("models", "Qwen/Qwen3-4B-Base", "906bfd4b4dc7f14ee4320094d8b41684abff8539")
+    'results/downloads/models/Qwen--Qwen3-4B-Base--906bfd4b4dc7'
+    """
+    name = identity.replace("/", "--")
+    return str(Path(DOWNLOADS, kind, f"{name}--{revision[:12] or 'newest'}"))

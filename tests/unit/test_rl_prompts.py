@@ -1,0 +1,32 @@
+"""RL problems as verl reads them."""
+
+import pandas as pd
+
+from support import INSTRUCTION, script
+
+
+def write(tmp_path, byte_tokenizer, problems: list[str], limit: int, **options):
+    frame = pd.DataFrame({"id": [str(i) for i in range(len(problems))], "problem": problems, "answer": "1"})
+    frame.to_parquet(tmp_path / "problems.parquet")
+    return script(
+        "write_rl_prompts.py", "--name", "sums", "--problems", tmp_path / "problems.parquet", "--model", byte_tokenizer,
+        "--max-tokens", limit, "--instruction", INSTRUCTION, "--output", tmp_path / "out.parquet", **options,
+    )  # fmt: skip
+
+
+def test_a_prompt_that_is_too_long_is_left_out_and_counted(tmp_path, byte_tokenizer):
+    # The template of the test's tokenizer adds two bytes, the prompt a space.
+    limit = 10 + len(INSTRUCTION) + 3
+    result = write(tmp_path, byte_tokenizer, ["a" * 10] * 199 + ["a" * 11], limit)
+    assert f"199 prompts, 1 left out as longer than {limit} tokens" in result.stdout
+    rows = pd.read_parquet(tmp_path / "out.parquet")
+    assert len(rows) == 199
+    assert list(rows.columns) == ["data_source", "prompt", "ability", "reward_model", "extra_info"]
+    assert rows["prompt"][0][0] == {"role": "user", "content": "a" * 10 + " " + INSTRUCTION}
+
+
+def test_a_limit_that_many_prompts_exceed_is_refused(tmp_path, byte_tokenizer):
+    result = write(tmp_path, byte_tokenizer, ["a" * 10, "a" * 99], 50 + len(INSTRUCTION), check=False)
+    assert result.returncode == 1
+    assert "1 of 2 prompts are longer than grpo.max_prompt_tokens" in result.stderr
+    assert not (tmp_path / "out.parquet").exists()
