@@ -1,6 +1,7 @@
 """What all tests share: the repository's paths, its interpreters, and real data where there is some."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -36,6 +37,11 @@ def script(name: str, *arguments, python: str | Path = sys.executable, **options
 def snakemake(*arguments, timeout: float = 120, **options) -> subprocess.CompletedProcess:
     """Run Snakemake with the local profile."""
     return run(sys.executable, "-m", "snakemake", "--profile", "profiles/local", *arguments, timeout=timeout, **options)
+
+
+def planned(output: str) -> dict[str, int]:
+    """Rule -> number of jobs, from Snakemake's job table."""
+    return {name: int(count) for name, count in re.findall(r"^([a-z_]+) +(\d+)$", output, re.MULTILINE)}
 
 
 def python(environment: str) -> Path:

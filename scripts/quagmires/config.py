@@ -132,6 +132,13 @@ def _floats_as_numbers(value: Any) -> Any:
     return value
 
 
+# What values of a key must look like, where that is not a name.
+_PATTERNS = {
+    "revision": "write a full commit hash of 40 characters, or leave it out",
+    "chat_template_sha256": "write the 64 hexadecimal digits of a sha256",
+}
+
+
 def _explain(error: Mapping[str, Any], location: Location, block: type[Block]) -> str:
     if error["type"] == "extra_forbidden":
         inside = tuple(part for part in error["loc"][:-1] if part not in _NOT_KEYS)
@@ -141,7 +148,7 @@ def _explain(error: Mapping[str, Any], location: Location, block: type[Block]) -
         return "missing; add it"
     message = error["msg"][0].lower() + error["msg"][1:]
     if error["type"] == "string_pattern_mismatch":
-        message = "use lower-case letters, digits, hyphens and underscores only"
+        message = _PATTERNS.get(location[-1], "use lower-case letters, digits, hyphens and underscores only")
     return f"{message}; found {error['input']!r}"
 
 

@@ -123,6 +123,7 @@ def expand(config: Config, files: Files) -> Experiment:
     grpo_runs: dict[str, GRPORun] = {}
     checkpoints: dict[str, Checkpoint] = {}
     rows = []
+    spelled: dict[tuple, str] = {}
     for name, study in config.studies.items():
         where = ("studies", name)
         _known(files, where + ("model",), study.model, config.models, "model", "models")
@@ -137,7 +138,16 @@ def expand(config: Config, files: Files) -> Experiment:
             if run.recipe in in_study:
                 raise files.error(location, f"recipe {run.recipe} occurs twice in this study; remove one")
             in_study.add(run.recipe)
-            sft_runs[run.checkpoint] = run
+            twin = sft_runs.setdefault(run.checkpoint, run)
+            if twin != run:
+                raise files.error(
+                    location,
+                    f"learning rate {run.learning_rate} and {twin.learning_rate} would both be {run.recipe};"
+                    " use fewer digits",
+                )
+            other = spelled.setdefault(_training(run), run.recipe)
+            if other != run.recipe:
+                raise files.error(location, f"{run.recipe} is {other} in another spelling; write both alike")
             _evaluate(checkpoints, run.checkpoint, evaluation[study.model].samples, study)
             for number in range(1, grpo[study.model].runs + 1):
                 rl = GRPORun(run, study.rl_dataset, number)
@@ -190,6 +200,12 @@ def _sft_run(config: Config, files: Files, location, study: Study, given: str | 
             f" ({rows} rows less {sft.validation_examples} for validation); make it smaller",
         )
     return run
+
+
+def _training(run: SFTRun) -> tuple:
+    """What an SFT run trains on and how: the same for `random-1k` and `random-1000`."""
+    parts = tuple(parse_subset(run.subset)) or run.subset
+    return (run.model, run.dataset, parts, run.epochs, run.learning_rate)
 
 
 def _evaluate(checkpoints: dict[str, Checkpoint], path: str, samples: int, study: Study) -> None:

@@ -118,6 +118,11 @@ def test_a_missing_key_is_named(files):
         ("grpo.checkpoints", 17, "grpo.checkpoints 17 is more than the 16 steps"),
         ("evaluation.large_k", 128, "evaluation.large_k: 128 is not a power of two up to evaluation.samples"),
         ("studies.toy.recipes", ["base", "base"], r"recipes\[1\]: recipe base occurs twice"),
+        (
+            "studies.toy.recipes",
+            ["random-1000", "random-1k"],
+            r"recipes\[1\]: arithmetic.random-1k.ep1.lr5e-4 is arithmetic.random-1000.ep1.lr5e-4 in another spelling",
+        ),
     ],
 )
 def test_a_study_that_cannot_be_run_is_refused(path, value, message, files, monkeypatch):

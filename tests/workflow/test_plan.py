@@ -5,7 +5,7 @@ import re
 import pytest
 import yaml
 
-from support import ROOT, snakemake
+from support import ROOT, planned, snakemake
 
 
 def overlay(tmp_path, base: str = "demo", **changes) -> str:
@@ -24,11 +24,6 @@ def overlay(tmp_path, base: str = "demo", **changes) -> str:
     target = tmp_path / "experiment.yaml"
     target.write_text(yaml.safe_dump(config))
     return str(target)
-
-
-def planned(output: str) -> dict[str, int]:
-    """Rule -> number of jobs, from Snakemake's job table."""
-    return {name: int(count) for name, count in re.findall(r"^([a-z_]+) +(\d+)$", output, re.MULTILINE)}
 
 
 def test_demo_plans_one_of_everything_for_every_recipe(tmp_path):
