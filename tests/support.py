@@ -34,9 +34,11 @@ def script(name: str, *arguments, python: str | Path = sys.executable, **options
     return run(python, SCRIPTS / name, *arguments, **options)
 
 
-def snakemake(*arguments, timeout: float = 120, **options) -> subprocess.CompletedProcess:
-    """Run Snakemake with the local profile."""
-    return run(sys.executable, "-m", "snakemake", "--profile", "profiles/local", *arguments, timeout=timeout, **options)
+def snakemake(
+    *arguments, profile: str = "profiles/local", timeout: float = 120, **options
+) -> subprocess.CompletedProcess:
+    """Run Snakemake, with the local profile by default."""
+    return run(sys.executable, "-m", "snakemake", "--profile", profile, *arguments, timeout=timeout, **options)
 
 
 def planned(output: str) -> dict[str, int]:
