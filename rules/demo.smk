@@ -85,7 +85,6 @@ rule pretrained_model:
                 "per_device_batch_size": WORLD.base_batch_size,
                 "devices": 1,
                 "cutoff_tokens": CONFIG.sft.cutoff_tokens,
-                "save_steps": 200,
                 "seed": CONFIG.seed,
             }
         ),
@@ -95,4 +94,4 @@ rule pretrained_model:
     shell:
         "OMP_NUM_THREADS={threads} {params.python} scripts/train_sft.py --name 'base model' --model $(dirname {input.model})"
         " --data {input.data} --settings {params.settings} --run {params.run:q}"
-        " --work {params.work} --output $(dirname {output.config}) --log {log}"
+        " --save-steps 200 --work {params.work} --output $(dirname {output.config}) --log {log}"
