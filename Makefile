@@ -1,4 +1,5 @@
-# make setup | demo | test | test-fast | evaluate-smollm2 | benchmark-{grading,sampling,contamination} | locks | lint
+# make setup | demo | test | test-fast | evaluate-smollm2 | locks | lint
+#      benchmark-{grading,sampling,contamination,curation,dag} | backtest-{demo,simulation}
 PYTHON ?= python3.11
 CORES ?= 2
 BIN := .envs/workflow/bin
@@ -6,7 +7,7 @@ SNAKEMAKE := $(BIN)/snakemake --profile profiles/local --cores $(CORES)
 SETUP := .envs/workflow/setup.sha256
 
 .PHONY: setup demo report test test-fast lint locks evaluate-smollm2 benchmark-grading benchmark-sampling \
-	benchmark-contamination backtest-simulation backtest-demo
+	benchmark-contamination benchmark-curation benchmark-dag backtest-simulation backtest-demo
 
 setup: $(SETUP)
 
@@ -82,6 +83,14 @@ benchmark-sampling: setup
 
 benchmark-contamination: setup
 	@OMP_NUM_THREADS=1 $(BIN)/python benchmarks/contamination.py
+
+# A million traces: minutes, and a few GB of disk.
+benchmark-curation: setup
+	@$(BIN)/python benchmarks/curation.py
+
+# The plan of the paper, and of three and ten times its grid, against a trivial workflow.
+benchmark-dag: setup
+	@$(BIN)/python benchmarks/dag.py
 
 # Pass@64 and Pass@256 predicted from 16 and 32 samples: worlds whose truth is known (20 minutes), and the demo's models.
 backtest-simulation: setup

@@ -213,9 +213,15 @@ def model_ready(model):
 
 
 def model_record(checkpoint):
-    """The file that is written last into a checkpoint's model directory."""
-    name = "training.json" if checkpoint.endswith("/sft") else "checkpoint.json"
-    return f"{ROOT}/{checkpoint}/model/{name}"
+    """The file that is written last into an SFT model's directory."""
+    return f"{ROOT}/{checkpoint}/model/training.json"
+
+
+def model_to_sample(wildcards):
+    """An SFT model's last file, or the directory of a GRPO run's checkpoint."""
+    if wildcards.checkpoint.endswith("/sft"):
+        return model_record(wildcards.checkpoint)
+    return f"{ROOT}/{wildcards.checkpoint}/model"
 
 
 def evaluated(checkpoint):

@@ -38,7 +38,7 @@ def sampling_options(wildcards):
 rule samples:
     """Responses of one checkpoint to all its benchmarks, with one engine; only missing shards are drawn."""
     input:
-        model=lambda wildcards: model_record(wildcards.checkpoint),
+        model=model_to_sample,
         benchmarks=lambda wildcards: benchmark_set(evaluated(wildcards.checkpoint)),
         environment=environment("evaluate"),
     output:
@@ -59,7 +59,7 @@ rule samples:
         "HF_HUB_OFFLINE=1 VLLM_NO_USAGE_STATS=1 OMP_NUM_THREADS="
         + THREADS_PER_PROCESS
         + " {params.python} scripts/sample.py --name {wildcards.checkpoint}"
-        " --model $(dirname {input.model}) {params.options} --discard-others"
+        " --model {input.model} {params.options} --discard-others"
         " --output $(dirname {output}) --log {log}"
 
 

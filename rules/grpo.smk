@@ -6,6 +6,11 @@ def grpo_request(wildcards):
     return requests.grpo_request(grpo_run(wildcards), EXPERIMENT)
 
 
+def merged_model(path):
+    """A checkpoint's model: kept, or only until it has been sampled from."""
+    return directory(path) if CONFIG.grpo.keep_models else temp(directory(path))
+
+
 rule grpo:
     """One GRPO run from one SFT model, with its evenly spaced checkpoints; resumes if it was cut off."""
     input:
@@ -16,10 +21,12 @@ rule grpo:
         environment=environment("grpo"),
     output:
         metrics=f"{ROOT}/{{model}}/{{recipe}}/grpo/{{rl}}/run{{run}}/metrics.jsonl",
-        checkpoints=expand(
-            f"{ROOT}/{{{{model}}}}/{{{{recipe}}}}/grpo/{{{{rl}}}}/run{{{{run}}}}/checkpoint{{index}}/model/checkpoint.json",
-            index=range(1, CONFIG.grpo.checkpoints + 1),
-        ),
+        checkpoints=[
+            merged_model(
+                f"{ROOT}/{{model}}/{{recipe}}/grpo/{{rl}}/run{{run}}/checkpoint{index}/model"
+            )
+            for index in range(1, CONFIG.grpo.checkpoints + 1)
+        ],
     log:
         f"{LOGS}/grpo/{{model}}/{{recipe}}.{{rl}}.run{{run}}.log",
     benchmark:

@@ -24,7 +24,7 @@ NUMERIC_ENGINE_SETTINGS = ("dtype", "quantization", "kv_cache_dtype")
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--name", required=True, help="how messages call the checkpoint")
-    parser.add_argument("--model", type=Path, required=True)
+    parser.add_argument("--model", type=Path, required=True, help="model directory, or a file in it")
     parser.add_argument(
         "--benchmark", action="extend", nargs="+", required=True, help="NAME=FILE, a parquet of id, problem, answer"
     )
@@ -50,6 +50,8 @@ def main() -> None:
     if options.log:
         engines.redirect_output(options.log)
 
+    if options.model.is_file():
+        options.model = options.model.parent
     # Before vLLM is imported: it reads them then.
     os.environ.update(options.environment)
     options.engine |= data_parallel(options.engine, options.devices)

@@ -198,6 +198,7 @@ class GRPO(Block):
     max_response_tokens: Positive
     runs: Positive = Field(description="Independent runs from each SFT model, seeds apart.")
     checkpoints: Positive = Field(description="Evenly spaced checkpoints of each run that are evaluated.")
+    keep_models: bool = Field(description="Whether evaluated checkpoints stay after they were sampled from.")
     save_steps: Positive = Field(description="Steps between checkpoints to resume from; at most this many are lost.")
     devices: Positive
     stall_minutes: Annotated[float, Field(gt=0)] = Field(

@@ -11,7 +11,7 @@ from quagmires.errors import UserError
 from quagmires.subsets import BASE, parse_subset, subset_size
 
 # Settings of a stage that tables compare models by.
-SHARED = {"checkpoints", "large_k"}
+SHARED = {"checkpoints", "keep_models", "large_k"}
 
 
 @dataclass(frozen=True)
@@ -139,7 +139,7 @@ def expand(config: Config, files: Files) -> Experiment:
                 raise files.error(location, f"recipe {run.recipe} occurs twice in this study; remove one")
             in_study.add(run.recipe)
             twin = sft_runs.setdefault(run.checkpoint, run)
-            if twin != run:
+            if twin != run and run.subset != BASE:
                 raise files.error(
                     location,
                     f"learning rate {run.learning_rate} and {twin.learning_rate} would both be {run.recipe};"

@@ -7,6 +7,7 @@ from quagmires.subsets import BASE
 
 # How a run is watched and saved: it trains the same model whatever these are, so they do not identify it.
 OPERATION = {"save_steps", "stall_minutes"}
+_NO_SETTINGS = {"settings", "runs", "keep_models", *OPERATION}
 
 
 def sft_settings(run: SFTRun, experiment: Experiment) -> dict[str, Any]:
@@ -19,7 +20,7 @@ def sft_settings(run: SFTRun, experiment: Experiment) -> dict[str, Any]:
 
 def grpo_settings(run: GRPORun, experiment: Experiment) -> dict[str, Any]:
     """The settings that identify a GRPO run, for train_grpo.py; repetitions of a run differ by their seed."""
-    block = experiment.grpo[run.sft.model].model_dump(exclude={"settings", "runs", *OPERATION})
+    block = experiment.grpo[run.sft.model].model_dump(exclude=_NO_SETTINGS)
     return {**block, "seed": experiment.config.seed + run.number - 1}
 
 

@@ -64,6 +64,17 @@ def test_more_runs_and_checkpoints_multiply_rl_alone(tmp_path):
     assert jobs["samples"] == 7 + 7 * 3 * 4
 
 
+def test_checkpoints_that_are_not_kept_go_once_they_are_sampled(tmp_path):
+    checkpoint = "results/plan-test/toy/base/grpo/sums/run1/checkpoint1/model"
+    kept, gone = (
+        snakemake("-n", "--configfile", overlay(tmp_path, grpo__keep_models=keep)).stdout for keep in (True, False)
+    )
+    assert f"Would remove temporary output {checkpoint}" in gone
+    assert "Would remove temporary output" not in kept
+    # What is trained does not depend on it.
+    assert planned(kept) == planned(gone)
+
+
 def test_sft_models_can_be_had_without_rl(tmp_path):
     jobs = planned(snakemake("-n", "--configfile", overlay(tmp_path), "--", "sft_models").stdout)
     assert jobs["sft"] == 6
