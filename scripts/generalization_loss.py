@@ -1,18 +1,22 @@
 """Mean negative log-likelihood per token of held-out traces (paper, Section 3): responses only, one example per row.
 
 Computed apart from training and without packing: LLaMA-Factory's own eval loss is a mean over batches and depends on
-the batch size. Weights are bfloat16 on a GPU and float32 on a CPU, logits float32. Runs in the sft environment.
+the batch size. Weights are bfloat16 on a GPU and float32 on a CPU, logits float32. A GPU of 80 GB holds 12B parameters
+(24 GB) and a batch. Runs in the sft environment.
 """
 
 import argparse
+import time
 from pathlib import Path
 
 from quagmires import provenance
+from quagmires.engines import REPORT_EVERY_SECONDS, Progress, say
 from quagmires.errors import UserError, command_line
 from quagmires.files import whole_file, write_json
 from quagmires.prompts import load_tokenizer, response_ids
 from quagmires.records import iterate
 
+# Of a batch, padding included; a longer example is a batch of its own.
 BATCH_TOKENS = 8_192
 # Logits of so many positions are in memory at once: a 150k vocabulary in float32 is 0.6 MB a position.
 CHUNK = 1_024
@@ -32,6 +36,10 @@ def main() -> None:
 
     tokenizer = load_tokenizer(str(options.model))
     device = "cuda" if torch.cuda.is_available() else "cpu"
+    if torch.version.cuda and device == "cpu":
+        raise UserError(
+            "no GPU is visible to this environment for GPUs; request one, or use the CPU environment for a tiny model"
+        )
     dtype = torch.bfloat16 if device == "cuda" else torch.float32
     model = AutoModelForCausalLM.from_pretrained(options.model, dtype=dtype, trust_remote_code=False).eval().to(device)
     rows = list(iterate(options.data))
@@ -74,7 +82,11 @@ def negative_log_likelihoods(model, encoded: list[tuple[list[int], list[int]]]) 
     order = sorted(range(len(encoded)), key=lambda i: sum(map(len, encoded[i])))
     result = [0.0] * len(encoded)
     batch: list[int] = []
-    for index in order:
+    started = reported = time.monotonic()
+    for done, index in enumerate(order):
+        if time.monotonic() - reported > REPORT_EVERY_SECONDS:
+            reported = time.monotonic()
+            say("generalization loss", Progress(done, len(order)), reported - started)
         width = sum(map(len, encoded[index]))
         if batch and width * (len(batch) + 1) > BATCH_TOKENS:
             _score(model, encoded, batch, result)
@@ -96,7 +108,8 @@ def _score(model, encoded, batch: list[int], result: list[float]) -> None:
         ids[row, : len(both)] = torch.tensor(both)
         mask[row, : len(both)] = 1
     with torch.inference_mode():
-        hidden = model.model(input_ids=ids.to(device), attention_mask=mask.to(device)).last_hidden_state
+        inputs = {"input_ids": ids.to(device), "attention_mask": mask.to(device), "use_cache": False}
+        hidden = model.model(**inputs).last_hidden_state
         for row, index in enumerate(batch):
             prompt, response = encoded[index]
             start = len(prompt) - 1

@@ -16,12 +16,13 @@ import pandas as pd
 import yaml
 
 from quagmires import grpo, provenance
-from quagmires.engines import redirect_output, run_engine
+from quagmires.engines import SCRIPTS, redirect_output, run_engine
 from quagmires.errors import UserError, command_line
 from quagmires.files import read_json, remove, whole_directory, whole_file, write_json
+from quagmires.grpo_checkpoints import prune, repair_tracker
+from quagmires.grpo_checks import refuse_unknown
 
 PACKAGES = ("verl", "torch", "transformers", "ray", "tensordict", "TransferQueue", "vllm", "math-verify")
-SCRIPTS = Path(__file__).resolve().parent
 
 
 def main() -> None:
@@ -31,6 +32,8 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="verl parquet with the RL prompts")
     parser.add_argument("--settings", type=Path, required=True, help="Hydra file on verl's ppo_trainer")
     parser.add_argument("--run", type=json.loads, required=True, help="JSON: the `grpo` block of the config, and seed")
+    parser.add_argument("--save-steps", type=int, default=10, help="steps between checkpoints to resume from")
+    parser.add_argument("--stall-minutes", type=float, default=120, help="give up after so long without a new step")
     parser.add_argument("--accelerator", choices=("cpu", "cuda"), required=True)
     parser.add_argument("--work", type=Path, required=True, help="directory for verl's checkpoints; removed at the end")
     parser.add_argument("--output", type=Path, required=True, help="the run's folder")
@@ -39,7 +42,8 @@ def main() -> None:
 
     redirect_output(options.log)
     started = time.time()
-    check_settings(options.settings)
+    refuse_unknown(grpo.read_settings(options.settings), str(options.settings))
+    refuse_unknown(grpo.nested(options.run.get("engine", {})), "grpo.engine")
     problems = len(pd.read_parquet(options.data, columns=["data_source"]))
     total = grpo.total_steps(problems, options.run["batch_size"], options.run["epochs"])
     steps = grpo.checkpoint_steps(total, options.run["checkpoints"])
@@ -52,7 +56,8 @@ def main() -> None:
     resumed = start_or_resume(options.work, identity)
     checkpoints = options.work / "checkpoints"
     if resumed != total:
-        train(options, checkpoints, problems, total)
+        saves = [step for step in grpo.save_steps(steps, options.save_steps) if step > (resumed or 0)]
+        train(options, checkpoints, problems, steps, saves)
     metrics = grpo.read_metrics(metric_files(options.work))
     if [int(row["step"]) for row in metrics] != list(range(1, total + 1)):
         raise UserError(
@@ -80,25 +85,11 @@ def main() -> None:
     remove(options.work)
 
 
-def check_settings(path: Path) -> None:
-    """Refuse keys that verl does not know: Hydra takes any key of a file in silence."""
-    from hydra import compose, initialize_config_module
-    from omegaconf import OmegaConf
-
-    settings = grpo.read_settings(path)
-    with initialize_config_module("verl.trainer.config", version_base=None):
-        known = OmegaConf.to_container(compose("ppo_trainer"), resolve=False)
-    unknown = grpo.unknown_keys(settings, known)
-    if unknown:
-        raise UserError(f"{path}: verl has no setting {unknown[0]}; correct or remove it")
-
-
 def start_or_resume(work: Path, identity: dict) -> int | None:
     """Keep the work directory if it belongs to the same run, else begin anew; return the step to resume from."""
     path = work / "identity.json"
     if path.is_file() and read_json(path) == identity:
-        logged = {int(row["step"]) for row in grpo.read_metrics(metric_files(work))}
-        return grpo.repair_tracker(work / "checkpoints", logged)
+        return repair_tracker(work / "checkpoints", logged_steps(work))
     remove(work)
     (work / "checkpoints").mkdir(parents=True)
     write_json(path, identity)
@@ -110,10 +101,20 @@ def metric_files(work: Path) -> list[Path]:
     return sorted(work.glob("metrics*.jsonl"))
 
 
-def train(options: argparse.Namespace, checkpoints: Path, problems: int, total: int) -> None:
-    """Run verl; it resumes by itself from the newest checkpoint."""
+def logged_steps(work: Path) -> set[int]:
+    """The steps whose metrics were written."""
+    return {int(row["step"]) for row in grpo.read_metrics(metric_files(work))}
+
+
+def train(options: argparse.Namespace, checkpoints: Path, problems: int, wanted: list[int], saves: list[int]) -> None:
+    """Run verl; it resumes by itself from the newest checkpoint. `saves` are the steps it has yet to save.
+
+    Told to stop (SIGTERM), it is ended at once: a step takes longer than a cluster waits, and verl 0.9.1's new trainer
+    does not look at its own setting for a job's end (`esi_redundant_time`).
+    """
     reward = SCRIPTS / "quagmires" / "reward.py"
-    overrides = grpo.overrides(options.run, options.model, options.data, checkpoints, reward, problems)
+    overrides = grpo.engine_overrides(options.run.get("engine", {}))
+    overrides += grpo.overrides(options.run, options.model, options.data, checkpoints, reward, problems, saves)
     # verl's file logger empties its file at the start: a new one for each attempt.
     metrics = options.work / f"metrics{len(metric_files(options.work)):03}.jsonl"
     # Ray's sockets have a short length limit, so its folder cannot live under results/.
@@ -151,7 +152,9 @@ def train(options: argparse.Namespace, checkpoints: Path, problems: int, total: 
             name=options.name,
             log=options.log,
             environment=environment,
-            progress=lambda: grpo.read_progress(metric_files(options.work), total),
+            progress=lambda: grpo.read_progress(metric_files(options.work), wanted[-1]),
+            stall_minutes=options.stall_minutes,
+            each_look=lambda: prune(checkpoints, wanted, logged_steps(options.work)),
         )
     finally:
         shutil.rmtree(ray_folder, ignore_errors=True)

@@ -1,5 +1,6 @@
 """Fine-tune one model with LLaMA-Factory, resuming if an earlier attempt left a whole checkpoint.
 
+Told to stop (SIGTERM), it saves after the step at hand.
 Runs in the sft environment. Writes a Hugging Face directory with training.json in it.
 """
 
@@ -11,11 +12,12 @@ import time
 from pathlib import Path
 
 from quagmires import provenance, sft
-from quagmires.engines import run_engine
+from quagmires.engines import SCRIPTS, Stop, run_engine
 from quagmires.errors import command_line
 from quagmires.files import read_json, remove, whole_directory, write_json
+from quagmires.sft_checkpoints import discard_broken_checkpoints, newest_checkpoint
 
-PACKAGES = ("llamafactory", "transformers", "torch", "accelerate", "trl", "datasets", "deepspeed")
+PACKAGES = ("llamafactory", "transformers", "torch", "accelerate", "trl", "datasets", "deepspeed", "flash-attn")
 
 
 def main() -> None:
@@ -28,42 +30,53 @@ def main() -> None:
         "--run",
         type=json.loads,
         required=True,
-        help="JSON: learning_rate, epochs, global_batch_size, per_device_batch_size, devices, cutoff_tokens,"
-        " save_steps, seed",
+        help="JSON: learning_rate, epochs, global_batch_size, per_device_batch_size, devices, cutoff_tokens, seed, and"
+        " engine (LLaMA-Factory keys laid over the settings)",
     )
+    parser.add_argument("--save-steps", type=int, default=200, help="steps between checkpoints to resume from")
+    parser.add_argument("--stall-minutes", type=float, default=60, help="give up after so long without a new step")
+    parser.add_argument("--grace-seconds", type=float, default=240, help="time to save in when told to stop (SIGTERM)")
     parser.add_argument("--work", type=Path, required=True, help="directory for checkpoints; removed at the end")
     parser.add_argument("--output", type=Path, required=True, help="model directory to write")
     parser.add_argument("--log", type=Path, required=True, help="LLaMA-Factory's output")
     options = parser.parse_args()
 
     started = time.time()
-    settings = sft.read_settings(options.settings)
     run = {**options.run, "model": str(options.model)}
+    settings = sft.with_engine(sft.read_settings(options.settings), run.get("engine", {}))
     identity = {
         "settings": settings,
         "run": run,
         "model": provenance.model_fingerprint(options.model),
         "data": provenance.sha256_file(options.data),
     }
+    if "deepspeed" in settings:
+        identity["deepspeed"] = sft.read_deepspeed(settings["deepspeed"])
     start_or_resume(options.work, identity)
-    config = sft.write_run(options.work, settings, run, options.data)
+    complete = sft.complete_settings(settings, run, options.work, options.save_steps)
+    config = sft.write_run(options.work, complete, options.data)
     output = options.work / "output"
-    broken = sft.discard_broken_checkpoints(output)
+    broken = discard_broken_checkpoints(output, run["devices"])
     if broken:
         print(f"{options.name}: discarded half-written {', '.join(broken)}", file=sys.stderr)
-    resumed = sorted(path.name for path in output.glob("checkpoint-*"))
-    bin_directory = Path(sys.executable).parent
+    resumed = newest_checkpoint(output)
+    command, environment = sft.launch(settings, run["devices"])
+    stop = Stop(options.work / "stop", options.grace_seconds)
     run_engine(
-        [str(bin_directory / "llamafactory-cli"), "train", str(config)],
+        [*command, str(config), str(stop.file)],
         name=options.name,
         log=options.log,
-        # LLaMA-Factory looks torchrun up on PATH.
         environment={
-            "PATH": f"{bin_directory}{os.pathsep}{os.environ.get('PATH', '')}",
+            **environment,
+            # What is compiled at run time looks for its tools on PATH.
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
+            "PYTHONPATH": str(SCRIPTS),
             "HF_HUB_OFFLINE": "1",
             "PYTHONUNBUFFERED": "1",
         },
         progress=lambda: sft.read_progress(output),
+        stall_minutes=options.stall_minutes,
+        stop=stop,
     )
     with whole_directory(options.output) as directory:
         sft.copy_model(output, directory)
@@ -71,7 +84,7 @@ def main() -> None:
             "method": "sft",
             **sft.training_record(output),
             "seconds": round(time.time() - started, 1),
-            "resumed_from": resumed[-1] if resumed else None,
+            "resumed_from": resumed,
             "identity": identity,
             "versions": provenance.versions(*PACKAGES),
             "hardware": provenance.hardware(),

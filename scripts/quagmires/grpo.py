@@ -1,4 +1,4 @@
-"""GRPO by verl: the Hydra overrides of a run, its checkpoints, and the metrics of every step."""
+"""GRPO by verl: the Hydra overrides of a run, the steps it saves, and the metrics of every step."""
 
 import json
 import math
@@ -9,7 +9,6 @@ import yaml
 
 from quagmires.engines import Progress
 from quagmires.errors import UserError
-from quagmires.files import remove
 
 
 def total_steps(problems: int, batch_size: int, epochs: float) -> int:
@@ -43,12 +42,22 @@ def checkpoint_steps(total: int, checkpoints: int) -> list[int]:
     return [interval * i for i in range(1, checkpoints)] + [total]
 
 
+def save_steps(wanted: list[int], every: int) -> list[int]:
+    """The steps that are saved: the wanted ones, and every so often one to resume from.
+
+    >>> save_steps([43, 86, 129, 174], 40)
+    [40, 43, 80, 86, 120, 129, 160, 174]
+    """
+    return sorted({*wanted, *range(every, wanted[-1], every)})
+
+
 def overrides(
-    run: dict[str, Any], model: Path, data: Path, checkpoints: Path, reward: Path, problems: int
+    run: dict[str, Any], model: Path, data: Path, checkpoints: Path, reward: Path, problems: int, saves: list[int]
 ) -> list[str]:
     """What the workflow lays over the Hydra file, as Hydra command-line overrides.
 
-    `run` holds the `grpo` block of the config and `seed`. KL 0 leaves the reference model out altogether.
+    `run` holds the `grpo` block of the config and `seed`; `saves` the steps yet to be saved. KL 0 leaves the reference
+    model out altogether.
     """
     total = total_steps(problems, run["batch_size"], run["epochs"])
     kl = run["kl_coefficient"]
@@ -88,7 +97,10 @@ def overrides(
         "trainer.n_gpus_per_node": run["devices"],
         "trainer.total_epochs": math.ceil(run["epochs"]),
         "trainer.total_training_steps": total,
-        "trainer.save_freq": total // run["checkpoints"],
+        # verl saves at the multiples of save_freq, and at the end; verl_saves moves it from one step to the next.
+        "trainer.save_freq": saves[0],
+        "+trainer.save_steps": saves,
+        "trainer.checkpoint_callback_class": "quagmires.verl_saves.SaveSchedule",
         "trainer.test_freq": -1,
         "trainer.val_before_train": False,
         "trainer.resume_mode": "auto",
@@ -99,23 +111,55 @@ def overrides(
     return [f"{key}={_hydra(value)}" for key, value in values.items()]
 
 
+def engine_overrides(engine: dict[str, Any]) -> list[str]:
+    """`engine` of the config's `grpo` block, dotted keys of verl, as Hydra overrides that may add a key.
+
+    >>> engine_overrides({"actor_rollout_ref.model.use_fused_kernels": True, "trainer.device": "cpu"})
+    ['++actor_rollout_ref.model.use_fused_kernels=true', "++trainer.device='cpu'"]
+    """
+    refuse_owned(nested(engine), "grpo.engine")
+    quoted = {key: f"'{value}'" if isinstance(value, str) else value for key, value in engine.items()}
+    return [f"++{key}={_hydra(value)}" for key, value in quoted.items()]
+
+
 def _hydra(value: Any) -> str:
-    """A value as Hydra reads it: booleans in lower case, paths quoted."""
-    if isinstance(value, bool):
-        return str(value).lower()
+    """A value as Hydra reads it: booleans and null in lower case, paths quoted."""
+    if value is None or isinstance(value, bool):
+        return json.dumps(value)
     return f"'{value.resolve()}'" if isinstance(value, Path) else str(value)
+
+
+def nested(dotted: dict[str, Any]) -> dict[str, Any]:
+    """A mapping with dotted keys as nested mappings.
+
+    >>> nested({"actor.ppo_epochs": 1, "actor.strategy": "fsdp"})
+    {'actor': {'ppo_epochs': 1, 'strategy': 'fsdp'}}
+    """
+    result: dict[str, Any] = {}
+    for key, value in dotted.items():
+        *parents, last = key.split(".")
+        block = result
+        for parent in parents:
+            block = block.setdefault(parent, {})
+        block[last] = value
+    return result
 
 
 def read_settings(path: str | Path) -> dict[str, Any]:
     """The Hydra file, without any key that the workflow sets itself."""
     settings = yaml.safe_load(Path(path).read_text(encoding="utf-8")) or {}
+    refuse_owned(settings, str(path))
+    return settings
+
+
+def refuse_owned(settings: dict[str, Any], where: str) -> None:
+    """Refuse what the workflow sets itself."""
     for owned in OWNED:
         block: Any = settings
         for key in owned.split("."):
             block = block.get(key) if isinstance(block, dict) else None
         if block is not None:
-            raise UserError(f"{path}: {owned} is set by the workflow from the config; remove it here")
-    return settings
+            raise UserError(f"{where}: {owned} is set by the workflow from the config; remove it here")
 
 
 def unknown_keys(settings: Any, known: Any, path: str = "") -> list[str]:
@@ -151,7 +195,7 @@ _ANY_RUN = {
     "seed": 0,
 }
 # The keys that `overrides` sets, whatever the run.
-OWNED = tuple(item.partition("=")[0] for item in overrides(_ANY_RUN, Path(), Path(), Path(), Path(), 1))
+OWNED = tuple(item.partition("=")[0].lstrip("+") for item in overrides(_ANY_RUN, *[Path()] * 4, 1, [1]))
 
 # Ours to add, as verl or Ray reads them although verl's own file does not list them.
 FREE = frozenset(
@@ -164,35 +208,6 @@ FREE = frozenset(
         "ray_kwargs.ray_init.include_dashboard",
     )
 )
-
-
-def repair_tracker(checkpoints: Path, logged: set[int]) -> int | None:
-    """Point verl's `latest_checkpointed_iteration.txt` at the newest checkpoint to resume from; return its step.
-
-    verl writes a checkpoint's files first, the tracker next and the metrics of the step last; a kill can come between
-    any two. A checkpoint counts if it is whole and the metrics of every step up to it are `logged`; others are removed.
-    """
-    steps = []
-    for path in checkpoints.glob("global_step_*"):
-        step = int(path.name.rpartition("_")[2])
-        # data.pt is written after all ranks' weights.
-        if (path / "data.pt").is_file() and logged.issuperset(range(1, step + 1)):
-            steps.append(step)
-        else:
-            remove(path)
-    steps.sort()
-    tracker = checkpoints / "latest_checkpointed_iteration.txt"
-    try:
-        latest = int(tracker.read_text())
-    except (OSError, ValueError):
-        latest = None
-    if latest in steps:
-        return latest
-    tracker.unlink(missing_ok=True)
-    if steps:
-        tracker.write_text(str(steps[-1]))
-        return steps[-1]
-    return None
 
 
 def read_metrics(files: list[Path]) -> list[dict[str, float]]:

@@ -1,8 +1,9 @@
-"""Supervised fine-tuning by LLaMA-Factory: the YAML of a run, checkpoints to resume from, and what the run did."""
+"""Supervised fine-tuning by LLaMA-Factory: the settings of a run, how it is launched, and what it did."""
 
 import json
 import shutil
-import struct
+import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,9 @@ import yaml
 
 from quagmires.engines import Progress
 from quagmires.errors import UserError
-from quagmires.files import read_json, remove, write_json
+from quagmires.files import read_json, write_json
+
+ROOT = Path(__file__).resolve().parents[2]
 
 # Files of a LLaMA-Factory output directory that are the model; the rest is training state.
 MODEL_FILES = (
@@ -75,24 +78,57 @@ def accumulation_steps(global_batch_size: int, per_device_batch_size: int, devic
 def read_settings(path: str | Path) -> dict[str, Any]:
     """The LLaMA-Factory settings file, without any key that the workflow sets itself."""
     settings = yaml.safe_load(Path(path).read_text(encoding="utf-8")) or {}
-    taken = sorted(OWNED & set(settings))
-    if taken:
-        raise UserError(f"{path}: {taken[0]} is set by the workflow from the `sft` block of the config; remove it here")
+    refuse_owned(settings, str(path))
     return settings
 
 
-def write_run(work: Path, settings: dict[str, Any], run: dict[str, Any], data: Path) -> Path:
-    """Write the run's YAML and dataset_info.json into `work`; return the YAML's path."""
-    info = {
-        "train": {
-            "file_name": str(data.resolve()),
-            "formatting": "alpaca",
-            "columns": {"prompt": "prompt", "response": "response"},
-        }
-    }
-    write_json(work / "dataset_info.json", info)
-    complete = {
+def refuse_owned(settings: Mapping[str, Any], where: str) -> None:
+    """Refuse what the workflow sets itself."""
+    taken = sorted(OWNED & set(settings))
+    if taken:
+        raise UserError(
+            f"{where}: {taken[0]} is set by the workflow from the `sft` block of the config; remove it here"
+        )
+
+
+def with_engine(settings: Mapping[str, Any], engine: Mapping[str, Any]) -> dict[str, Any]:
+    """`engine` of the config's `sft` block laid over a settings file; null removes a key.
+
+    >>> with_engine({"flash_attn": "fa2", "deepspeed": "z.json"}, {"deepspeed": None, "template": "llama3"})
+    {'flash_attn': 'fa2', 'template': 'llama3'}
+    """
+    refuse_owned(engine, "sft.engine")
+    return {key: value for key, value in {**settings, **engine}.items() if value is not None}
+
+
+def read_deepspeed(path: str | Path) -> dict[str, Any]:
+    """A DeepSpeed file, relative to the repository's root; refused where DeepSpeed would lose gradients."""
+    path = ROOT / path
+    try:
+        content = read_json(path)
+    except (OSError, ValueError) as error:
+        raise UserError(
+            f"deepspeed: {path} is not a readable JSON file ({error}); correct the path or the file"
+        ) from None
+    zero = content.get("zero_optimization", {})
+    device = zero.get("offload_optimizer", {}).get("device", "none")
+    if zero.get("stage") in (1, 2) and device != "none":
+        raise UserError(
+            f"deepspeed: {path}: ZeRO stage {zero['stage']} with offload_optimizer drops the gradients of micro-batches"
+            " (DeepSpeed PRs 7967, 7981); use stage 3, or no offloading"
+        )
+    return content
+
+
+def complete_settings(settings: Mapping[str, Any], run: Mapping[str, Any], work: Path, save_steps: int) -> dict:
+    """All of a run's LLaMA-Factory settings: the file's (with `engine` laid over it) and the workflow's.
+
+    `run` holds model, learning_rate, epochs, global_batch_size, per_device_batch_size, devices, cutoff_tokens, seed.
+    """
+    file_paths = {"deepspeed": str(ROOT / settings["deepspeed"])} if "deepspeed" in settings else {}
+    return {
         **settings,
+        **file_paths,
         "stage": "sft",
         "do_train": True,
         "model_name_or_path": run["model"],
@@ -109,53 +145,47 @@ def write_run(work: Path, settings: dict[str, Any], run: dict[str, Any], data: P
         "seed": run["seed"],
         "data_seed": run["seed"],
         "save_strategy": "steps",
-        "save_steps": run["save_steps"],
+        "save_steps": save_steps,
         "save_total_limit": 1,
         "save_only_model": False,
         "include_num_input_tokens_seen": "non_padding",
     }
+
+
+def write_run(work: Path, complete: Mapping[str, Any], data: Path) -> Path:
+    """Write the run's YAML and dataset_info.json into `work`; return the YAML's path."""
+    info = {
+        "train": {
+            "file_name": str(data.resolve()),
+            "formatting": "alpaca",
+            "columns": {"prompt": "prompt", "response": "response"},
+        }
+    }
+    write_json(work / "dataset_info.json", info)
     path = work / "llamafactory.yaml"
-    path.write_text(yaml.safe_dump(complete, sort_keys=False), encoding="utf-8")
+    path.write_text(yaml.safe_dump(dict(complete), sort_keys=False), encoding="utf-8")
     return path
 
 
-def discard_broken_checkpoints(output: Path) -> list[str]:
-    """Remove checkpoints that a killed run left half-written; return their names.
+def launch(settings: Mapping[str, Any], devices: int) -> tuple[list[str], dict[str, str]]:
+    """The command that runs `quagmires.sft_process` on all devices, without its arguments, and its environment.
 
-    LLaMA-Factory resumes from the newest checkpoint and fails on a broken one; it does not fall back.
+    On GPUs by torchrun, also on a single one: DeepSpeed wants it, and LLaMA-Factory refuses several visible GPUs
+    without it.
     """
-    broken = [path for path in sorted(output.glob("checkpoint-*")) if not is_whole_checkpoint(path)]
-    for path in broken:
-        remove(path)
-    return [path.name for path in broken]
-
-
-def is_whole_checkpoint(path: Path) -> bool:
-    """Whether a checkpoint holds a readable trainer state and weights of the full declared length."""
-    try:
-        json.loads((path / "trainer_state.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return False
-    weights = list(path.glob("*.safetensors"))
-    # DeepSpeed keeps its shards in a folder that `latest` names once all of them are written.
-    sharded = (path / "latest").is_file()
-    plain = bool(weights) and (path / "optimizer.pt").is_file() and (path / "scheduler.pt").is_file()
-    return (plain or sharded) and all(has_full_length(file) for file in weights)
-
-
-def has_full_length(safetensors: Path) -> bool:
-    """Whether a safetensors file is as long as its header says."""
-    with open(safetensors, "rb") as content:
-        prefix = content.read(8)
-        if len(prefix) < 8:
-            return False
-        length = struct.unpack("<Q", prefix)[0]
-        try:
-            header = json.loads(content.read(length))
-        except ValueError:
-            return False
-    end = max((entry["data_offsets"][1] for name, entry in header.items() if name != "__metadata__"), default=0)
-    return safetensors.stat().st_size == 8 + length + end
+    if devices == 1 and settings.get("use_cpu"):
+        return [sys.executable, "-m", "quagmires.sft_process"], {}
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(devices)]
+    environment = {
+        # torchrun would end its workers at the SIGTERM that they are to survive until they have saved. Two names: that
+        # of its option, and that of what the option sets.
+        "PET_SIGNALS_TO_HANDLE": "SIGINT",
+        "TORCHELASTIC_SIGNALS_TO_HANDLE": "SIGINT",
+        # As LLaMA-Factory's own launcher sets them.
+        "PYTORCH_CUDA_ALLOC_CONF": "expandable_segments:True",
+        "TORCH_NCCL_AVOID_RECORD_STREAMS": "1",
+    }
+    return [*command, "-m", "quagmires.sft_process"], environment
 
 
 def read_progress(output: Path) -> Progress | None:

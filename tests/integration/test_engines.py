@@ -13,7 +13,9 @@ import pandas as pd
 import psutil
 import pytest
 
+from quagmires.grpo_checkpoints import prune, saved_steps
 from quagmires.provenance import sha256_file
+from quagmires.sft_checkpoints import is_whole_checkpoint
 from support import INSTRUCTION, ROOT, SCRIPTS, environment, python, script
 
 
@@ -37,13 +39,14 @@ def kill_when(command: list, target: Path, reached, whole_tree: bool = False, ti
         time.sleep(0.2)
 
 
-def sft_command(small_run: Path, target: Path) -> list:
-    settings = {"learning_rate": 1e-3, "epochs": 60, "global_batch_size": 16, "per_device_batch_size": 16, "devices": 1,
-                "cutoff_tokens": 128, "save_steps": 80, "seed": 42}  # fmt: skip
+def sft_command(small_run: Path, target: Path, devices: int = 1, engine: dict | None = None) -> list:
+    settings = {"learning_rate": 1e-3, "epochs": 60, "global_batch_size": 16, "per_device_batch_size": 16 // devices,
+                "devices": devices, "cutoff_tokens": 128, "seed": 42, "engine": engine or {}}  # fmt: skip
     return [
         python("sft"), SCRIPTS / "train_sft.py", "--name", "test", "--model", small_run / "data/base_model",
         "--data", small_run / "data/sft/arithmetic/toy/shortest-64.jsonl", "--settings", ROOT / "config/sft_cpu.yaml",
-        "--run", json.dumps(settings), "--work", target / "work", "--output", target / "model", "--log", target / "log",
+        "--run", json.dumps(settings), "--save-steps", 80, "--work", target / "work", "--output", target / "model",
+        "--log", target / "log",
     ]  # fmt: skip
 
 
@@ -74,33 +77,83 @@ def test_a_killed_sft_run_resumes_and_ends_in_the_same_weights(small_run, tmp_pa
     assert not (killed / "work").exists()
 
 
-def grpo_command(small_run: Path, target: Path, seed: int = 42) -> list:
+def stop_as_slurm_does(command: list, reached, timeout: float = 240) -> str:
+    """Start `command`, wait until `reached()`, then send SIGTERM to all its processes; return what it said."""
+    child = subprocess.Popen([str(part) for part in command], cwd=ROOT, env=environment(), start_new_session=True,
+                             stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)  # fmt: skip
+    deadline = time.monotonic() + timeout
+    while not reached():
+        assert child.poll() is None, "it ended before it could be stopped"
+        assert time.monotonic() < deadline, "it never got far enough to be stopped"
+        time.sleep(0.02)
+    for process in [*psutil.Process(child.pid).children(recursive=True), psutil.Process(child.pid)]:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.terminate()
+    _, said = child.communicate(timeout=120)
+    assert child.returncode == 128 + signal.SIGTERM
+    return said
+
+
+def steps_done(folder: Path) -> int:
+    log = folder / "work" / "output" / "trainer_log.jsonl"
+    return log.read_text().count("\n") if log.is_file() else 0
+
+
+def test_an_sft_run_that_is_told_to_stop_saves_the_step_it_is_at(small_run, tmp_path):
+    whole, stopped = tmp_path / "whole", tmp_path / "stopped"
+    run_to_end(sft_command(small_run, whole))
+    said = stop_as_slurm_does(sft_command(small_run, stopped), lambda: steps_done(stopped) >= 20)
+    assert "told to stop; saving first" in said
+    run_to_end(sft_command(small_run, stopped))
+    assert sha256_file(stopped / "model/model.safetensors") == sha256_file(whole / "model/model.safetensors")
+    record = json.loads((stopped / "model/training.json").read_text())
+    assert record["loss_curve"] == json.loads((whole / "model/training.json").read_text())["loss_curve"]
+    # None of the regular ones, which come every 80 steps.
+    assert int(record["resumed_from"].removeprefix("checkpoint-")) % 80 > 0
+
+
+def test_processes_that_are_told_to_stop_save_the_same_step(small_run, tmp_path):
+    """Under torchrun. On CPUs torch cannot resume such a checkpoint: it looks for the device `cpu:0`."""
+    command = sft_command(small_run, tmp_path, devices=2, engine={"ddp_backend": "gloo"})
+    stop_as_slurm_does(command, lambda: steps_done(tmp_path) >= 20)
+    (checkpoint,) = (tmp_path / "work" / "output").glob("checkpoint-*")
+    assert is_whole_checkpoint(checkpoint, devices=2)
+    state = json.loads((checkpoint / "trainer_state.json").read_text())
+    assert f"checkpoint-{state['global_step']}" == checkpoint.name
+
+
+def grpo_command(small_run: Path, target: Path, save_steps: int = 10) -> list:
     settings = {"learning_rate": 1e-4, "warmup_steps": 0, "batch_size": 8, "rollouts": 4, "temperature": 1.0,
                 "kl_coefficient": 0.0, "entropy_coefficient": 0.001, "epochs": 1, "max_prompt_tokens": 32,
-                "max_response_tokens": 64, "checkpoints": 2, "devices": 1, "seed": seed}  # fmt: skip
+                "max_response_tokens": 64, "checkpoints": 2, "devices": 1, "seed": 42}  # fmt: skip
     return [
         python("grpo"), SCRIPTS / "train_grpo.py", "--name", "test", "--model", small_run / "toy/base/sft/model",
-        "--data", small_run / "data/rl/sums.parquet", "--settings", ROOT / "config/grpo_cpu.yaml",
-        "--run", json.dumps(settings), "--accelerator", "cpu", "--work", target / "work", "--output", target,
-        "--log", target / "log",
+        "--data", small_run / "data/rl/sums/toy.parquet", "--settings", ROOT / "config/grpo_cpu.yaml",
+        "--run", json.dumps(settings), "--accelerator", "cpu", "--save-steps", save_steps, "--work", target / "work",
+        "--output", target, "--log", target / "log",
     ]  # fmt: skip
 
 
 def test_a_killed_grpo_run_resumes_and_ends_in_the_same_weights(small_run, tmp_path):
-    """The uninterrupted run is the workflow's own: same model, same settings, same seed."""
+    """The uninterrupted run is the workflow's own: same model, same settings, same seed, and other steps saved."""
     tracker = tmp_path / "work" / "checkpoints" / "latest_checkpointed_iteration.txt"
     metrics = tmp_path / "work" / "metrics000.jsonl"
 
-    def checkpoint_is_whole_and_logged() -> bool:
-        return tracker.is_file() and metrics.read_text().count("\n") >= 2
+    def three_of_four_steps_are_saved_and_logged() -> bool:
+        return tracker.is_file() and metrics.read_text().count("\n") >= 3
 
-    kill_when(grpo_command(small_run, tmp_path), tmp_path, checkpoint_is_whole_and_logged, whole_tree=True)
-    run_to_end(grpo_command(small_run, tmp_path))
+    command = grpo_command(small_run, tmp_path, save_steps=1)
+    kill_when(command, tmp_path, three_of_four_steps_are_saved_and_logged, whole_tree=True)
+    # Between two looks nothing is removed; a longer run would have been pruned by now.
+    prune(tmp_path / "work" / "checkpoints", wanted=[2, 4], logged={1, 2, 3})
+    assert saved_steps(tmp_path / "work" / "checkpoints")[:2] == [2, 3]
+    assert not list((tmp_path / "work" / "checkpoints" / "global_step_2").rglob("optim*"))
+    run_to_end(command)
     whole = small_run / "toy/base/grpo/sums/run1"
     for index in (1, 2):
         weights = f"checkpoint{index}/model/model.safetensors"
         assert sha256_file(tmp_path / weights) == sha256_file(whole / weights)
-    assert json.loads((tmp_path / "checkpoint2/model/checkpoint.json").read_text())["resumed_from_step"] == 2
+    assert json.loads((tmp_path / "checkpoint2/model/checkpoint.json").read_text())["resumed_from_step"] == 3
     rewards = [[json.loads(line)["critic/score/mean"] for line in (folder / "metrics.jsonl").read_text().splitlines()]
                for folder in (tmp_path, whole)]  # fmt: skip
     assert rewards[0] == rewards[1]

@@ -39,8 +39,12 @@ def test_checkpoints_are_evenly_spaced_and_end_with_training():
         grpo.checkpoint_steps(11, 6)
 
 
+def overrides(saves=(10, 20)):
+    return grpo.overrides(RUN, Path("m"), Path("d"), Path("c"), Path("r.py"), 7500, list(saves))
+
+
 def test_overrides_are_the_papers_grpo():
-    made = dict(item.split("=", 1) for item in grpo.overrides(RUN, Path("m"), Path("d"), Path("c"), Path("r.py"), 7500))
+    made = dict(item.split("=", 1) for item in overrides())
     assert made["actor_rollout_ref.rollout.n"] == "16"
     assert made["actor_rollout_ref.rollout.temperature"] == "1.0"
     assert made["actor_rollout_ref.actor.use_kl_loss"] == "false"
@@ -58,6 +62,23 @@ def test_shipped_settings_do_not_overrule_the_workflow(name):
     assert grpo.read_settings(ROOT / "config" / f"{name}.yaml")["algorithm"]["adv_estimator"] == "grpo"
 
 
+def test_saved_are_the_wanted_steps_and_some_to_resume_from():
+    made = dict(item.split("=", 1) for item in overrides((43, 80, 86)))
+    assert made["trainer.save_freq"] == "43"
+    assert made["+trainer.save_steps"] == "[43, 80, 86]"
+    assert set(grpo.checkpoint_steps(174, 4)) <= set(grpo.save_steps(grpo.checkpoint_steps(174, 4), 10))
+    assert grpo.save_steps([4, 8], 100) == [4, 8]
+
+
+def test_engine_keys_may_not_overrule_the_workflow():
+    with pytest.raises(UserError, match="grpo.engine: trainer.save_freq is set by the workflow"):
+        grpo.engine_overrides({"trainer.save_freq": 3})
+    with pytest.raises(UserError, match="trainer.save_steps is set by the workflow"):
+        grpo.engine_overrides({"trainer.save_steps": [3]})
+    made = grpo.engine_overrides({"a.b": True, "a.c": None, "a.d": 0.5, "a.e": "x,y"})
+    assert made == ["++a.b=true", "++a.c=null", "++a.d=0.5", "++a.e='x,y'"]
+
+
 def test_settings_may_not_set_what_the_workflow_sets(tmp_path):
     (tmp_path / "grpo.yaml").write_text("data:\n  train_batch_size: 8\n")
     with pytest.raises(UserError, match="data.train_batch_size is set by the workflow"):
@@ -71,34 +92,6 @@ def test_a_setting_that_verl_does_not_know_is_found():
         "dta",
     ]
     assert grpo.unknown_keys({"hydra": {}, "defaults": []}, known) == []
-
-
-def make_checkpoints(folder, *whole: int, broken: tuple[int, ...] = ()):
-    for step in (*whole, *broken):
-        (folder / f"global_step_{step}").mkdir()
-    for step in whole:
-        (folder / f"global_step_{step}" / "data.pt").write_text("x")
-
-
-@pytest.mark.parametrize("tracker", ["", "8", "4", None])
-def test_tracker_is_pointed_at_a_whole_checkpoint(tmp_path, tracker):
-    make_checkpoints(tmp_path, 4, broken=(8,))
-    if tracker is not None:
-        (tmp_path / "latest_checkpointed_iteration.txt").write_text(tracker)
-    assert grpo.repair_tracker(tmp_path, set(range(1, 9))) == 4
-    assert (tmp_path / "latest_checkpointed_iteration.txt").read_text() == "4"
-    assert not (tmp_path / "global_step_8").exists()
-
-
-def test_a_run_without_a_checkpoint_begins_anew(tmp_path):
-    assert grpo.repair_tracker(tmp_path, set()) is None
-
-
-def test_a_run_killed_before_its_last_step_was_logged_repeats_that_step(tmp_path):
-    make_checkpoints(tmp_path, 4, 8)
-    (tmp_path / "latest_checkpointed_iteration.txt").write_text("8")
-    assert grpo.repair_tracker(tmp_path, set(range(1, 8))) == 4
-    assert not (tmp_path / "global_step_8").exists()
 
 
 def test_metrics_of_a_resumed_run_count_every_step_once(tmp_path):

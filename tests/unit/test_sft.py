@@ -1,6 +1,5 @@
 import doctest
 import json
-import struct
 
 import pytest
 import yaml
@@ -8,22 +7,6 @@ import yaml
 from quagmires import sft
 from quagmires.errors import UserError
 from support import ROOT
-
-
-def write_safetensors(path, data: bytes, cut: int = 0):
-    header = json.dumps({"w": {"dtype": "U8", "shape": [len(data)], "data_offsets": [0, len(data)]}}).encode()
-    whole = struct.pack("<Q", len(header)) + header + data
-    path.write_bytes(whole[: len(whole) - cut])
-
-
-def make_checkpoint(path, cut: int = 0, without: str | None = None):
-    path.mkdir(parents=True)
-    write_safetensors(path / "model.safetensors", b"x" * 100, cut)
-    for name in ("optimizer.pt", "scheduler.pt"):
-        (path / name).write_bytes(b"x")
-    (path / "trainer_state.json").write_text('{"global_step": 4}')
-    if without:
-        (path / without).unlink()
 
 
 def test_documented_examples_hold():
@@ -53,30 +36,55 @@ def test_shipped_settings_train_on_the_response_only_without_packing(name):
     assert settings["lr_scheduler_type"] == "cosine"
 
 
+RUN = {"model": "m", "learning_rate": 1e-5, "epochs": 2, "global_batch_size": 128, "per_device_batch_size": 2,
+       "devices": 8, "cutoff_tokens": 8192, "seed": 7}  # fmt: skip
+
+
 def test_run_yaml_holds_the_recipe(tmp_path):
-    run = {"model": "m", "learning_rate": 1e-5, "epochs": 2, "global_batch_size": 128, "per_device_batch_size": 2,
-           "devices": 8, "cutoff_tokens": 8192, "save_steps": 5, "seed": 7}  # fmt: skip
-    written = yaml.safe_load(sft.write_run(tmp_path, {"bf16": True}, run, tmp_path / "d.jsonl").read_text())
+    complete = sft.complete_settings({"bf16": True}, RUN, tmp_path, save_steps=5)
+    written = yaml.safe_load(sft.write_run(tmp_path, complete, tmp_path / "d.jsonl").read_text())
     assert written["gradient_accumulation_steps"] == 8
     assert written["learning_rate"] == 1e-5
     assert written["num_train_epochs"] == 2.0
     assert (written["seed"], written["cutoff_len"], written["bf16"]) == (7, 8192, True)
+    assert (written["save_steps"], written["save_total_limit"], written["save_only_model"]) == (5, 1, False)
 
 
-@pytest.mark.parametrize("fault", [{"cut": 1}, {"without": "trainer_state.json"}, {"without": "optimizer.pt"}])
-def test_half_written_checkpoints_are_discarded_and_whole_ones_kept(tmp_path, fault):
-    make_checkpoint(tmp_path / "checkpoint-4")
-    make_checkpoint(tmp_path / "checkpoint-8", **fault)
-    assert sft.discard_broken_checkpoints(tmp_path) == ["checkpoint-8"]
-    assert [path.name for path in tmp_path.iterdir()] == ["checkpoint-4"]
+def test_deepspeeds_file_is_found_from_anywhere(tmp_path):
+    settings = sft.read_settings(ROOT / "config" / "sft.yaml")
+    assert sft.complete_settings(settings, RUN, tmp_path, 5)["deepspeed"] == str(ROOT / "config" / "zero3.json")
+    content = sft.read_deepspeed(settings["deepspeed"])
+    assert content["zero_optimization"]["stage"] == 3
+    assert content["zero_optimization"]["stage3_gather_16bit_weights_on_model_save"] is True
 
 
-def test_a_sharded_checkpoint_counts_once_latest_is_written(tmp_path):
-    (tmp_path / "checkpoint-4").mkdir()
-    (tmp_path / "checkpoint-4" / "trainer_state.json").write_text("{}")
-    assert not sft.is_whole_checkpoint(tmp_path / "checkpoint-4")
-    (tmp_path / "checkpoint-4" / "latest").write_text("global_step4")
-    assert sft.is_whole_checkpoint(tmp_path / "checkpoint-4")
+def test_zero_2_with_offloading_is_refused_and_without_is_not(tmp_path):
+    file = tmp_path / "zero2.json"
+    zero = {"stage": 2, "offload_optimizer": {"device": "cpu"}}
+    file.write_text(json.dumps({"zero_optimization": zero}))
+    with pytest.raises(UserError, match="ZeRO stage 2 with offload_optimizer drops the gradients"):
+        sft.read_deepspeed(file)
+    for harmless in ({"stage": 2}, {"stage": 3, **{k: zero[k] for k in zero if k != "stage"}},
+                     {"stage": 2, "offload_optimizer": {"device": "none"}}):  # fmt: skip
+        file.write_text(json.dumps({"zero_optimization": harmless}))
+        assert sft.read_deepspeed(file)["zero_optimization"] == harmless
+    with pytest.raises(UserError, match="not a readable JSON file"):
+        sft.read_deepspeed(tmp_path / "absent.json")
+
+
+def test_engine_keys_are_laid_over_the_file_but_not_over_the_workflow():
+    with pytest.raises(UserError, match="sft.engine: num_train_epochs is set by the workflow"):
+        sft.with_engine({}, {"num_train_epochs": 3})
+    assert sft.with_engine({"a": 1, "b": 2}, {"a": 3, "b": None}) == {"a": 3}
+
+
+def test_gpus_are_driven_by_torchrun_which_leaves_the_end_to_us():
+    command, environment = sft.launch({}, 8)
+    assert command[1:4] == ["-m", "torch.distributed.run", "--standalone"]
+    assert command[command.index("--nproc-per-node") + 1] == "8"
+    assert "SIGTERM" not in environment["TORCHELASTIC_SIGNALS_TO_HANDLE"]
+    assert "torch.distributed.run" in sft.launch({}, 1)[0]
+    assert "torch.distributed.run" not in sft.launch({"use_cpu": True}, 1)[0]
 
 
 def test_progress_is_none_until_there_is_some(tmp_path):
