@@ -1,6 +1,7 @@
 # The config as an experiment, wildcard constraints and path helpers. Defines no rule.
 
 import functools
+import hashlib
 import json
 import os
 import re
@@ -229,9 +230,33 @@ def evaluated(checkpoint):
     return EXPERIMENT.checkpoints[checkpoint].benchmarks
 
 
+def set_name(names):
+    """The name of a file for several things at once; short, however many they are."""
+    joined = "+".join(names)
+    return (
+        joined
+        if len(joined) <= 150
+        else f"{len(names)}-{hashlib.sha256(joined.encode()).hexdigest()[:16]}"
+    )
+
+
+BENCHMARK_SETS = {
+    set_name(one.benchmarks): one.benchmarks for one in EXPERIMENT.checkpoints.values()
+}
+TRAINING_SETS_TOGETHER = {
+    set_name(one.training_sets): one.training_sets
+    for one in EXPERIMENT.checkpoints.values()
+}
+
+
 def benchmark_set(names):
-    """The file that says that all these benchmarks are there."""
-    return f"{ROOT}/data/benchmarks/sets/{'+'.join(names)}.txt"
+    """The file that says that all these benchmarks are there, and what samples for them."""
+    return f"{ROOT}/data/benchmarks/sets/{set_name(names)}.txt"
+
+
+def contaminated_in(training_sets):
+    """The benchmark problems that stand in any of these SFT and RL sets."""
+    return f"{ROOT}/data/contamination/sets/{set_name(training_sets)}.parquet"
 
 
 # Whatever a command takes from the config is one of its rule's params: Snakemake repeats a job when its params change,
@@ -240,8 +265,13 @@ def benchmark_set(names):
 
 @functools.cache
 def settings_of(path):
-    """A settings file's content: a change of it is a change of the rule's params, an edited comment is not."""
-    return json.dumps(schema.load_yaml(path), sort_keys=True)
+    """The content of a settings file, and of DeepSpeed's if it names one: a change of it is a change of the rule's
+    params, an edited comment is not.
+    """
+    settings = schema.load_yaml(path)
+    if settings and "deepspeed" in settings:
+        settings["deepspeed"] = schema.load_yaml(settings["deepspeed"])
+    return json.dumps(settings, sort_keys=True)
 
 
 def probe_study(model):

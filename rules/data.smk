@@ -175,19 +175,39 @@ rule benchmark_problems:
 
 
 rule benchmark_set:
-    """The benchmarks that some models are evaluated on, all there: one file for thousands of jobs to wait for."""
+    """The benchmarks that some models are evaluated on, and vLLM: one file for thousands of jobs to wait for."""
     input:
-        lambda wildcards: [
+        benchmarks=lambda wildcards: [
             f"{ROOT}/data/benchmarks/{name}.parquet"
-            for name in wildcards.names.split("+")
+            for name in BENCHMARK_SETS[wildcards.names]
         ],
+        environment=environment("evaluate"),
     output:
         f"{ROOT}/data/benchmarks/sets/{{names}}.txt",
     localrule: True
     message:
         "Benchmarks ready: {wildcards.names}"
     run:
-        write_text(output[0], "".join(f"{path}\n" for path in input))
+        write_text(output[0], "".join(f"{path}\n" for path in input.benchmarks))
+
+
+rule contaminated:
+    """The benchmark problems that stand in any of some SFT and RL sets: one file for thousands of jobs to wait for."""
+    input:
+        lambda wildcards: [
+            f"{ROOT}/data/contamination/{name}.parquet"
+            for name in TRAINING_SETS_TOGETHER[wildcards.names]
+        ],
+    output:
+        f"{ROOT}/data/contamination/sets/{{names}}.parquet",
+    log:
+        f"{LOGS}/contaminated/{{names}}.log",
+    localrule: True
+    message:
+        "Contaminated problems: {wildcards.names}"
+    shell:
+        "{PYTHON} scripts/join_contamination.py --pairs {input} --output {output}"
+        + LOGGED
 
 
 rule contamination:
@@ -212,7 +232,16 @@ rule contamination:
         # A million rows take four minutes on one processor.
         runtime=240,
     params:
-        columns=json.dumps({name: name for name in ("id", "problem", "answer")}),
+        columns=lambda wildcards: json.dumps(
+            {
+                name: name
+                for name in (
+                    "id",
+                    "problem",
+                    "response" if wildcards.kind == "sft" else "answer",
+                )
+            }
+        ),
         benchmarks=" ".join(
             f"--benchmark {name}={ROOT}/data/benchmarks/{name}.parquet"
             for name in USED_BENCHMARKS

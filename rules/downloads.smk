@@ -2,26 +2,27 @@
 
 
 def _downloads():
-    """Folder -> options of download_dataset.py, for what the config names."""
+    """Folder -> options of download_dataset.py, for what the config names; two pools can be of one repository."""
     found = {}
     for model in CONFIG.models.values():
         if model.hub:
             folder = sources.download_folder(
                 "models", model.hub.model, model.hub.revision
             )
-            found[Path(folder).name] = f"--model {shlex.quote(model.hub.model)}"
-            found[Path(folder).name] += f" --revision '{model.hub.revision}'"
+            found[folder] = (
+                f"--model {shlex.quote(model.hub.model)} --revision '{model.hub.revision}'"
+            )
+    patterns = {}
     for pool in CONFIG.sft_datasets.values():
         if pool.hub:
-            folder = sources.download_folder(
-                "datasets", pool.hub.dataset, pool.hub.revision
-            )
-            patterns = " ".join(map(shlex.quote, pool.hub.files))
-            found[Path(folder).name] = f"--dataset {shlex.quote(pool.hub.dataset)}"
-            found[
-                Path(folder).name
-            ] += f" --revision '{pool.hub.revision}' --files {patterns}"
-    return found
+            repository = (pool.hub.dataset, pool.hub.revision)
+            patterns.setdefault(repository, []).extend(pool.hub.files)
+    for (dataset, revision), files in patterns.items():
+        wanted = " ".join(shlex.quote(one) for one in dict.fromkeys(files))
+        found[sources.download_folder("datasets", dataset, revision)] = (
+            f"--dataset {shlex.quote(dataset)} --revision '{revision}' --files {wanted}"
+        )
+    return {Path(folder).name: options for folder, options in found.items()}
 
 
 DOWNLOADED = _downloads()

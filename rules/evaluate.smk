@@ -40,7 +40,6 @@ rule samples:
     input:
         model=model_to_sample,
         benchmarks=lambda wildcards: benchmark_set(evaluated(wildcards.checkpoint)),
-        environment=environment("evaluate"),
     output:
         f"{ROOT}/{{checkpoint}}/eval/samples.json",
     log:
@@ -91,10 +90,9 @@ rule score:
     """Unbiased Pass@k and majority@k of one checkpoint, by benchmark and over all."""
     input:
         grades=rules.grade.output,
-        contaminated=lambda wildcards: [
-            f"{ROOT}/data/contamination/{name}.parquet"
-            for name in checkpoint_of(wildcards).training_sets
-        ],
+        contaminated=lambda wildcards: contaminated_in(
+            checkpoint_of(wildcards).training_sets
+        ),
     output:
         scores=f"{ROOT}/{{checkpoint}}/eval/scores.json",
         counts=f"{ROOT}/{{checkpoint}}/eval/counts.parquet",

@@ -6,9 +6,8 @@ from zlib import crc32
 
 import numpy as np
 import pandas as pd
-import pyarrow.parquet as pq
-from pandas.api.types import is_string_dtype
 
+from quagmires.contamination_tables import read_pairs
 from quagmires.errors import UserError, command_line
 from quagmires.files import read_json, whole_file, write_json
 from quagmires.majority import majority_at_k
@@ -16,7 +15,6 @@ from quagmires.pass_at_k import powers_of_two
 from quagmires.scores import count, read_grades, score
 
 COLUMNS = ["problem_id", "repetition", "answer", "correct", "finish_reason", "reason", "n_tokens"]
-PAIR = ["benchmark", "problem_id"]
 
 
 def main() -> None:
@@ -57,21 +55,6 @@ def main() -> None:
     with whole_file(options.counts) as temporary:
         counts.to_parquet(temporary, index=False)
     write_json(options.scores, score(counts, options.seed, majority, contaminated))
-
-
-def read_pairs(paths: list[Path]) -> pd.DataFrame:
-    """benchmark and problem_id of all rows of the files."""
-    tables = [pd.DataFrame(columns=PAIR)]
-    for path in paths:
-        missing = sorted(set(PAIR) - set(pq.read_schema(path).names))
-        if missing:
-            raise UserError(f"{path}: no column {', '.join(missing)}; it must name contaminated problems")
-        pairs = pd.read_parquet(path, columns=PAIR)
-        # Ids of another type would match nothing, and everything would look clean.
-        if len(pairs) and not is_string_dtype(pairs["problem_id"]):
-            raise UserError(f"{path}: problem_id is {pairs['problem_id'].dtype}, not text; write it as text")
-        tables.append(pairs)
-    return pd.concat([table for table in tables if len(table)] or tables[:1], ignore_index=True).drop_duplicates()
 
 
 if __name__ == "__main__":

@@ -6,10 +6,13 @@ from typing import Any
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.parquet as pq
+from pandas.api.types import is_string_dtype
 
 from quagmires.contamination import COVERAGE, EXACT, NGRAM, NGRAM_OVERLAP, REWORDED, SHORT_NGRAM, Pair, Problem, Scan
 from quagmires.errors import UserError
 
+PAIR = ["benchmark", "problem_id"]
 PAIRS = pa.schema(
     {
         "dataset": pa.string(),
@@ -136,3 +139,18 @@ def overview_markdown(table: pd.DataFrame) -> str:
         cells[-1] += f" ({row['any_set_share']:.1%})"
         lines.append(" | ".join(cells))
     return "\n".join(f"| {line} |" for line in lines) + "\n"
+
+
+def read_pairs(paths: list[Path]) -> pd.DataFrame:
+    """benchmark and problem_id of all rows of the files."""
+    tables = [pd.DataFrame(columns=PAIR)]
+    for path in paths:
+        missing = sorted(set(PAIR) - set(pq.read_schema(path).names))
+        if missing:
+            raise UserError(f"{path}: no column {', '.join(missing)}; it must name contaminated problems")
+        pairs = pd.read_parquet(path, columns=PAIR)
+        # Ids of another type would match nothing, and everything would look clean.
+        if len(pairs) and not is_string_dtype(pairs["problem_id"]):
+            raise UserError(f"{path}: problem_id is {pairs['problem_id'].dtype}, not text; write it as text")
+        tables.append(pairs)
+    return pd.concat([table for table in tables if len(table)] or tables[:1], ignore_index=True).drop_duplicates()

@@ -2,7 +2,9 @@
 
 import gzip
 import json
-from collections.abc import Iterator, Mapping
+import re
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,24 +29,43 @@ def iterate(path: str | Path) -> Iterator[dict[str, Any]]:
     if path.name.endswith(".parquet"):
         import pyarrow.parquet as pq
 
-        with pq.ParquetFile(path) as content:
-            for batch in content.iter_batches():
+        # A stream of few rows: of traces, the default of 65,536 rows is gigabytes.
+        with pq.ParquetFile(path, buffer_size=1 << 20, pre_buffer=False) as content:
+            for batch in content.iter_batches(batch_size=256):
                 yield from batch.to_pylist()
         return
     if not path.name.endswith(SUFFIXES):
         raise UserError(f"{path}: unknown kind of file; expected one of {', '.join(SUFFIXES)}")
+    yield from (row for _, row in json_lines(path))
+
+
+def json_lines(path: Path, parse: Callable[[bytes], Any] = json.loads) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield (line number from 1, row) of a .jsonl or .jsonl.gz file; blank lines are passed over.
+
+    `parse` raises ValueError for what is not JSON.
+    """
     opener = gzip.open if path.name.endswith(".gz") else open
-    with opener(path, "rt", encoding="utf-8") as lines:
-        for number, line in enumerate(lines, start=1):
-            if not line.strip():
-                continue
-            try:
-                row = json.loads(line)
-            except json.JSONDecodeError as error:
-                raise UserError(f"{path}, line {number}: not JSON ({error.msg}); mend or remove the line") from None
-            if not isinstance(row, dict):
-                raise UserError(f"{path}, line {number}: expected a JSON object, found {type(row).__name__}")
-            yield row
+    try:
+        with opener(path, "rb") as lines:
+            for number, line in enumerate(lines, start=1):
+                if line.isspace():
+                    continue
+                try:
+                    row = parse(line)
+                except ValueError as error:
+                    raise UserError(
+                        f"{path}, line {number}: not JSON ({_complaint(error)}); mend or remove the line"
+                    ) from None
+                if not isinstance(row, dict):
+                    raise UserError(f"{path}, line {number}: expected a JSON object, found {type(row).__name__}")
+                yield number, row
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise UserError(f"{path}: damaged or cut off ({error}); copy or download it again") from None
+
+
+def _complaint(error: ValueError) -> str:
+    """What a parser says, without its own count of lines."""
+    return re.sub(r":? (at )?line 1 column (\d+).*", r" at column \2", str(error))
 
 
 def read_columns(path: str | Path, columns: Mapping[str, str], rows: int | None = None) -> "pd.DataFrame":
@@ -86,8 +107,8 @@ def read_columns(path: str | Path, columns: Mapping[str, str], rows: int | None 
     return frame
 
 
-def write_jsonl(path: str | Path, rows: list[dict[str, Any]]) -> None:
-    """Write rows as JSON lines, whole or not at all."""
+def write_jsonl(path: str | Path, rows: Iterable[dict[str, Any]]) -> None:
+    """Write rows as JSON lines as they come, whole or not at all."""
     with whole_file(path) as temporary, open(temporary, "w", encoding="utf-8") as lines:
         for row in rows:
             lines.write(json.dumps(row, ensure_ascii=False) + "\n")

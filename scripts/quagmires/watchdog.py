@@ -6,6 +6,7 @@ process id; it reads its standard input, which closes when the front end ends in
 
 import contextlib
 import select
+import signal
 import subprocess
 import sys
 
@@ -45,4 +46,6 @@ def watch(process_id: int) -> None:
 
 
 if __name__ == "__main__":
+    # A scheduler signals it with the job's other processes; the ones it watches may take a while to end.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     watch(int(sys.argv[1]))

@@ -12,10 +12,14 @@ from support import INSTRUCTION, REAL_DATA, needs_real_data, script
 def test_real_traces_are_measured_and_selected(byte_tokenizer, tmp_path):
     source = REAL_DATA / "sft" / "math_traces_qwen.jsonl.gz"
     columns = json.dumps({name: name for name in ("id", "problem", "response")})
-    lengths = tmp_path / "lengths.parquet"
+    pool, lengths = tmp_path / "pool.parquet", tmp_path / "lengths.parquet"
     script(
-        "measure_lengths.py", "--pool", source, "--columns", columns, "--rows", 5683, "--model", byte_tokenizer,
-        "--instruction", INSTRUCTION, "--output", lengths,
+        "prepare_pool.py", "--name", "qwen", "--files", source, "--columns", columns, "--rows", 5683,
+        "--output", pool, "--manifest", tmp_path / "pool.json",
+    )  # fmt: skip
+    script(
+        "measure_lengths.py", "--pool", pool, "--model", byte_tokenizer, "--instruction", INSTRUCTION,
+        "--workers", 2, "--output", lengths,
     )  # fmt: skip
     measured = pd.read_parquet(lengths).set_index("id")
     # Independently: bytes of the text itself, read without the project's code.
@@ -25,8 +29,8 @@ def test_real_traces_are_measured_and_selected(byte_tokenizer, tmp_path):
     assert all(measured["response_tokens"][i] == len(row["response"].encode()) + 1 for i, row in raw.items())
     assert int(measured["response_tokens"].sum()) == sum(len(row["response"].encode()) + 1 for row in raw.values())
 
-    shared = ["--pool", source, "--columns", columns, "--lengths", lengths, "--validation-examples", 200,
-              "--cutoff", 8192, "--instruction", INSTRUCTION, "--seed", 42]  # fmt: skip
+    shared = ["--pool", pool, "--lengths", lengths, "--validation-examples", 200, "--cutoff", 8192]
+    shared += ["--instruction", INSTRUCTION, "--seed", 42]
     made = {}
     for subset in ("validation", "shortest-500", "longest-500", "random-500", "random-1k"):
         target, manifest = tmp_path / f"{subset}.jsonl", tmp_path / f"{subset}.json"
