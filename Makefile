@@ -44,7 +44,7 @@ test-fast: setup
 	@$(BIN)/python -m pytest tests/unit tests/workflow -n 2
 
 lint: setup
-	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/snakefmt --check Snakefile rules
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/snakefmt --check Snakefile rules profiles tests/integration/slurm_faults
 
 locks: setup
 	@$(BIN)/python scripts/compile_locks.py

@@ -12,6 +12,7 @@ report: "rules/report/workflow.rst"
 
 
 include: "rules/common.smk"
+include: "profiles/slurm/guard.smk"
 include: "rules/envs.smk"
 include: "rules/downloads.smk"
 include: "rules/models.smk"

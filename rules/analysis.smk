@@ -22,7 +22,8 @@ rule run_sheet:
 rule metrics:
     """Predictors and outcomes of every SFT model."""
     input:
-        sheet=rules.run_sheet.output,
+        # Not `rules.run_sheet.output`: with it Snakemake hashes all inputs once for each of these thousands of files.
+        sheet=f"{ROOT}/run_sheet.tsv",
         records=[model_record(run.checkpoint) for run in EXPERIMENT.sft_runs.values()],
         scores=expand(
             f"{ROOT}/{{checkpoint}}/eval/scores.json",

@@ -30,7 +30,7 @@ def known_state(state: str, preempted_for: float, from_sacct: bool) -> str:
     if state.startswith("CANCELLED by "):
         return "CANCELLED"
     # squeue shows a job that goes back into the queue as COMPLETING, then as PENDING.
-    if state == "NEVER" and (not from_sacct or preempted_for > REQUEUED_WITHIN_SECONDS):
+    if state == "PREEMPTED" and (not from_sacct or preempted_for > REQUEUED_WITHIN_SECONDS):
         return "CANCELLED"
     return state
 
