@@ -41,7 +41,7 @@ test: setup
 	@$(BIN)/python -m pytest tests
 
 test-fast: setup
-	@$(BIN)/python -m pytest tests/unit tests/workflow -n 2
+	@$(BIN)/python -m pytest tests/unit tests/workflow -n 2 --dist worksteal
 
 lint: setup
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/snakefmt --check Snakefile rules profiles tests/integration/slurm_faults

@@ -44,8 +44,6 @@ rule samples:
         f"{ROOT}/{{checkpoint}}/eval/samples.json",
     log:
         f"{LOGS}/samples/{{checkpoint}}.log",
-    benchmark:
-        f"{BENCHMARKS}/samples/{{checkpoint}}.tsv"
     threads: processors(devices_of("evaluation"), samples_request)
     resources:
         **asks(devices_of("evaluation"), samples_request, cpu_memory_mb=3000),

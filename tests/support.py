@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
 SCRIPTS = ROOT / "scripts"
@@ -44,6 +45,24 @@ def snakemake(
 def planned(output: str) -> dict[str, int]:
     """Rule -> number of jobs, from Snakemake's job table."""
     return {name: int(count) for name, count in re.findall(r"^([a-z_]+) +(\d+)$", output, re.MULTILINE)}
+
+
+def overlay(tmp_path, base: str = "demo", **changes) -> str:
+    """A config file like `base` with whole blocks or dotted values replaced."""
+    config = yaml.safe_load((ROOT / "config" / f"{base}.yaml").read_text())
+    # A results folder of its own, so that what lies in the real one changes nothing.
+    text = yaml.safe_dump(config).replace(f"results/{config['experiment']}/", "results/plan-test/")
+    config = yaml.safe_load(text)
+    config["experiment"] = "plan-test"
+    for path, value in changes.items():
+        block = config
+        *parents, last = path.split("__")
+        for key in parents:
+            block = block[key]
+        block[last] = value
+    target = tmp_path / "experiment.yaml"
+    target.write_text(yaml.safe_dump(config))
+    return str(target)
 
 
 def python(environment: str) -> Path:

@@ -3,27 +3,8 @@
 import re
 
 import pytest
-import yaml
 
-from support import ROOT, planned, snakemake
-
-
-def overlay(tmp_path, base: str = "demo", **changes) -> str:
-    """A config file like `base` with whole blocks or dotted values replaced."""
-    config = yaml.safe_load((ROOT / "config" / f"{base}.yaml").read_text())
-    # A results folder of its own, so that what lies in the real one changes nothing.
-    text = yaml.safe_dump(config).replace(f"results/{config['experiment']}/", "results/plan-test/")
-    config = yaml.safe_load(text)
-    config["experiment"] = "plan-test"
-    for path, value in changes.items():
-        block = config
-        *parents, last = path.split("__")
-        for key in parents:
-            block = block[key]
-        block[last] = value
-    target = tmp_path / "experiment.yaml"
-    target.write_text(yaml.safe_dump(config))
-    return str(target)
+from support import ROOT, overlay, planned, snakemake
 
 
 def test_demo_plans_one_of_everything_for_every_recipe(tmp_path):
@@ -62,17 +43,6 @@ def test_more_runs_and_checkpoints_multiply_rl_alone(tmp_path):
     assert jobs["sft"] == 6
     assert jobs["grpo"] == 21
     assert jobs["samples"] == 7 + 7 * 3 * 4
-
-
-def test_checkpoints_that_are_not_kept_go_once_they_are_sampled(tmp_path):
-    checkpoint = "results/plan-test/toy/base/grpo/sums/run1/checkpoint1/model"
-    kept, gone = (
-        snakemake("-n", "--configfile", overlay(tmp_path, grpo__keep_models=keep)).stdout for keep in (True, False)
-    )
-    assert f"Would remove temporary output {checkpoint}" in gone
-    assert "Would remove temporary output" not in kept
-    # What is trained does not depend on it.
-    assert planned(kept) == planned(gone)
 
 
 def test_sft_models_can_be_had_without_rl(tmp_path):
@@ -134,14 +104,3 @@ def test_a_model_without_a_chat_template_stops_before_any_job(tmp_path):
     result = snakemake("-n", "--configfile", overlay(tmp_path, models__toy__path=str(model)), check=False)
     assert result.returncode != 0
     assert f"models.toy.path: {model} has no chat template; save one as {model}/chat_template.jinja" in result.stderr
-
-
-def test_run_sheet_lists_every_model(tmp_path):
-    snakemake("--configfile", overlay(tmp_path), "--forcerun", "run_sheet", "--", "sheet")
-    sheet = ROOT / "results" / "plan-test" / "run_sheet.tsv"
-    lines = sheet.read_text().splitlines()
-    sheet.unlink()
-    sheet.parent.rmdir()
-    assert len(lines) == 8
-    assert lines[0].startswith("study\tlevel\tmodel\trecipe")
-    assert "arithmetic.longest-500+shortest-500.ep1.lr5e-4" in lines[6]
