@@ -10,6 +10,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from quagmires import run_settings
+from quagmires.config import Files, parse
+from quagmires.experiment import expand
 from quagmires.grpo import nested
 from quagmires.records import write_jsonl
 from support import ROOT, environment, python, script
@@ -153,3 +156,13 @@ def test_the_settings_for_gpus_pass_and_seeds_are_checked_once(model, tmp_path, 
     check(engine, tmp_path / "runs.json", tmp_path / "ok.json")
     result = json.loads((tmp_path / "ok.json").read_text())
     assert (result["runs"], result["different"]) == (3, 1)
+
+
+@pytest.mark.parametrize(("engine", "runs"), [("sft", 78), ("grpo", 3)])
+def test_every_run_of_the_paper_passes(model, tmp_path, engine, runs):
+    """With the tiny model in place of each of the paper's; nothing of theirs is looked at but the context length."""
+    files = Files([ROOT / "config" / "base.yaml", ROOT / "config" / "paper.yaml"])
+    listed = getattr(run_settings, f"{engine}_checks")(expand(parse(files.merged(), files), files))
+    (tmp_path / "runs.json").write_text(json.dumps([run | {"model": str(model)} for run in listed]))
+    check(engine, tmp_path / "runs.json", tmp_path / "ok.json")
+    assert json.loads((tmp_path / "ok.json").read_text())["runs"] == runs
