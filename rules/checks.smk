@@ -39,5 +39,5 @@ rule checked_settings:
     message:
         "Settings of all {wildcards.engine} runs: checked by the engine"
     shell:
-        "HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 {params.python} scripts/check_{wildcards.engine}_settings.py"
+        "HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 {params.python} scripts/check_settings.py --engine {wildcards.engine}"
         " --runs {input.runs} --output {output}" + LOGGED

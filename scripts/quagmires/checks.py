@@ -18,12 +18,17 @@ from quagmires.sft import accumulation_steps
 from quagmires.sft import read_settings as read_sft_settings
 from quagmires.sources import local_files
 
+# Folders under results/ that are no experiment's.
+RESERVED = ("downloads", "published")
+
 
 def check_sources(config: Config, files: Files) -> None:
     """Refuse missing data files and models without a chat template, unless the arithmetic world has them.
 
     What comes from the hub is checked when it is there.
     """
+    if config.experiment in RESERVED:
+        raise files.error(("experiment",), f"results/{config.experiment} is a folder of its own; choose another name")
     made = _made_files(config)
     for block in ("sft_datasets", "rl_datasets", "benchmarks"):
         for name, source in getattr(config, block).items():

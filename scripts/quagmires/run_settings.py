@@ -25,7 +25,7 @@ def grpo_settings(run: GRPORun, experiment: Experiment) -> dict[str, Any]:
 
 
 def sft_checks(experiment: Experiment) -> list[dict[str, Any]]:
-    """Every SFT run, for check_sft_settings.py."""
+    """Every SFT run, for check_settings.py."""
     return [
         {
             "name": f"SFT {run.model} {run.recipe}",
@@ -39,7 +39,7 @@ def sft_checks(experiment: Experiment) -> list[dict[str, Any]]:
 
 
 def grpo_checks(experiment: Experiment) -> list[dict[str, Any]]:
-    """One GRPO run for each model and RL set, for check_grpo_settings.py: settings differ by nothing else."""
+    """One GRPO run for each model and RL set, for check_settings.py: settings differ by nothing else."""
     first = {(run.sft.model, run.rl_dataset): run for run in reversed(experiment.grpo_runs.values())}
     return [
         {

@@ -123,8 +123,8 @@ def errors(folder: Path, model: Path, engine: str, run: dict, mistakes: dict) ->
 
 
 def check(engine: str, runs: Path, output: Path, **options):
-    arguments = ("--runs", runs, "--output", output)
-    return script(f"check_{engine}_settings.py", *arguments, python=python(engine), env=environment(), **options)
+    arguments = ("--engine", engine, "--runs", runs, "--output", output)
+    return script("check_settings.py", *arguments, python=python(engine), env=environment(), **options)
 
 
 @pytest.fixture(scope="module")

@@ -117,6 +117,7 @@ def test_a_missing_key_is_named(files):
         ("grpo.batch_size", 600, r"demo.yaml: grpo: grpo.batch_size 600 is larger than the RL set \(512 problems\)"),
         ("grpo.checkpoints", 17, "grpo.checkpoints 17 is more than the 16 steps"),
         ("evaluation.large_k", 128, "evaluation.large_k: 128 is not a power of two up to evaluation.samples"),
+        ("experiment", "downloads", "experiment: results/downloads is a folder of its own; choose another name"),
         ("studies.toy.recipes", ["base", "base"], r"recipes\[1\]: recipe base occurs twice"),
         (
             "studies.toy.recipes",
