@@ -163,16 +163,6 @@ def local_file(source):
     return [source.path] if source.path else []
 
 
-def pool_options(pool):
-    """What a pool must have and what is removed from it, as options of prepare_pool.py."""
-    options = f"--rows {pool.rows}"
-    if pool.kept_rows:
-        options += f" --kept-rows {pool.kept_rows}"
-    if pool.problem_prefix:
-        options += f" --problem-prefix {shlex.quote(pool.problem_prefix)}"
-    return options
-
-
 def source_of(source):
     """Where a problem set or a model comes from, as JSON."""
     return json.dumps(

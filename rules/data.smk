@@ -41,16 +41,23 @@ rule pool:
         # Ten million rows take about two hours.
         runtime=lambda wildcards: 60
         + CONFIG.sft_datasets[wildcards.dataset].rows // 80_000,
+        # Here and not among the params: a number that is written down later must not repeat what was made of the pool.
+        rows=lambda wildcards: CONFIG.sft_datasets[wildcards.dataset].rows,
+        kept_rows=lambda wildcards: CONFIG.sft_datasets[wildcards.dataset].kept_rows
+        or 0,
     params:
         files=pool_files,
         columns=lambda wildcards: columns("sft_datasets", wildcards.dataset),
         keep=lambda wildcards: json.dumps(CONFIG.sft_datasets[wildcards.dataset].keep),
-        options=lambda wildcards: pool_options(CONFIG.sft_datasets[wildcards.dataset]),
+        problem_prefix=lambda wildcards: CONFIG.sft_datasets[
+            wildcards.dataset
+        ].problem_prefix,
     message:
         "Pool {wildcards.dataset}: reading its files"
     shell:
         "{PYTHON} scripts/prepare_pool.py --name {wildcards.dataset} {params.files} --columns {params.columns:q}"
-        " --keep {params.keep:q} {params.options} --output {output.pool} --manifest {output.manifest}"
+        " --keep {params.keep:q} --problem-prefix {params.problem_prefix:q} --rows {resources.rows}"
+        " --kept-rows {resources.kept_rows} --output {output.pool} --manifest {output.manifest}"
         + LOGGED
 
 

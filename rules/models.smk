@@ -22,11 +22,15 @@ def model_options(wildcards):
     )
 
 
+def content_of(path):
+    """A small file's text, if one is named."""
+    return Path(path).read_text(encoding="utf-8") if path else ""
+
+
 rule model:
     """A model to start from, with the chat template that was chosen for it."""
     input:
-        source=model_source,
-        template=lambda wildcards: CONFIG.models[wildcards.model].chat_template or [],
+        model_source,
     output:
         f"{ROOT}/data/models/{{model}}/model.json",
     log:
@@ -34,11 +38,15 @@ rule model:
     localrule: True
     params:
         options=model_options,
+        # Its content, as a param: a new checkout's file is newer than every model trained with it.
+        template=lambda wildcards: content_of(
+            CONFIG.models[wildcards.model].chat_template
+        ),
         origin=lambda wildcards: source_of(CONFIG.models[wildcards.model]),
     message:
         "Model {wildcards.model}"
     shell:
-        "{PYTHON} scripts/prepare_model.py --model $(dirname {input.source}) --origin {params.origin:q} {params.options}"
+        "{PYTHON} scripts/prepare_model.py --model $(dirname {input}) --origin {params.origin:q} {params.options}"
         " --output $(dirname {output})" + LOGGED
 
 

@@ -24,7 +24,7 @@ def main() -> None:
     )
     parser.add_argument("--keep", type=json.loads, default={}, help="JSON: source column -> list of allowed values")
     parser.add_argument("--rows", type=int, required=True, help="rows the config declares")
-    parser.add_argument("--kept-rows", type=int, help="rows it declares to be left by --keep")
+    parser.add_argument("--kept-rows", type=int, default=0, help="rows it declares to be left by --keep; 0: not known")
     parser.add_argument("--problem-prefix", default="", help="removed from the start of problems")
     parser.add_argument("--output", type=Path, required=True, help="parquet of id, problem, response")
     parser.add_argument("--manifest", type=Path, required=True, help="JSON: files, rows, fingerprints")
@@ -34,7 +34,7 @@ def main() -> None:
         parser.error("--folder and --patterns go together")
     files = options.files or files_in(options.folder, options.patterns)
     record = prepare_pool(
-        options.name, files, options.columns, options.keep, options.rows, options.kept_rows, options.output,
+        options.name, files, options.columns, options.keep, options.rows, options.kept_rows or None, options.output,
         options.problem_prefix,
     )  # fmt: skip
     write_json(options.manifest, record)
