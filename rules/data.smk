@@ -56,7 +56,7 @@ rule pool:
         "Pool {wildcards.dataset}: reading its files"
     shell:
         "{PYTHON} scripts/prepare_pool.py --name {wildcards.dataset} {params.files} --columns {params.columns:q}"
-        " --keep {params.keep:q} --problem-prefix {params.problem_prefix:q} --rows {resources.rows}"
+        " --keep {params.keep:q} --problem-prefix={params.problem_prefix:q} --rows {resources.rows}"
         " --kept-rows {resources.kept_rows} --output {output.pool} --manifest {output.manifest}"
         + LOGGED
 
