@@ -38,7 +38,10 @@ def main() -> None:
         options.problem_prefix,
     )  # fmt: skip
     write_json(options.manifest, record)
-    print(f"{options.name}: {record['rows']} rows, {record['kept_rows']} kept, {record['unusable_rows']} unusable")
+    print(
+        f"{options.name}: {record['rows']} rows, {record['kept_rows']} kept, {record['unusable_rows']} unusable,"
+        f" {record['rows_with_chat_marks']} with marks of a chat template in their texts"
+    )
 
 
 def files_in(folder: Path, patterns: list[str]) -> list[Path]:

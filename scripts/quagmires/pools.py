@@ -27,7 +27,7 @@ GROUP_ROWS = 4_096
 GROUP_CHARACTERS = 32_000_000
 # The last user turn of a conversation is the problem, the last assistant turn the response.
 ROLES = {"problem": "user", "response": "assistant"}
-# A text that a chat template was already applied to: version 1 of Llama-Nemotron has such problems and responses.
+# Of texts that a chat template was already applied to, as in version 1 of Llama-Nemotron; some sets mean them so.
 CHAT_MARKS = ("<|start_header_id|>", "<|eot_id|>", "<|im_start|>", "<|im_end|>")
 # Of a column to filter by; one with more is of free text.
 MAX_VALUES = 10_000
@@ -67,8 +67,8 @@ def prepare_pool(
     problem_prefix
         removed from the start of problems, with the blanks after it; some must have it.
 
-    A kept row without a problem or a response, or with marks of a chat template in them, is left out and counted; more
-    than `MAX_UNUSABLE` of them are an error.
+    A kept row without a problem or a response is left out and counted; more than `MAX_UNUSABLE` of them are an error.
+    Rows with marks of a chat template are counted.
 
     Raises
     ------
@@ -79,7 +79,7 @@ def prepare_pool(
     if absent := SCHEMA.names - columns.keys():
         raise UserError(f"{name}: `columns` has no entry for {', '.join(sorted(absent))}")
     wanted = {column for column in (*columns.values(), *keep) if column != ROW_NUMBER}
-    selection, refused, prefixed = Selection(keep), [], 0
+    selection, refused, prefixed, marked = Selection(keep), [], 0, 0
     with whole_file(output) as temporary:
         with PoolWriter(temporary) as writer:
             for row_number, (where, row) in enumerate(_all_rows(files, sorted(wanted))):
@@ -91,6 +91,7 @@ def prepare_pool(
                     else:
                         if problem_prefix and problem.startswith(problem_prefix):
                             problem, prefixed = problem.removeprefix(problem_prefix).lstrip(), prefixed + 1
+                        marked += any(mark in problem or mark in response for mark in CHAT_MARKS)
                         writer.add(identity, problem, response)
                 if (row_number + 1) % REPORT_EVERY == 0:
                     print(f"{row_number + 1:,} rows read, {writer.rows:,} kept", flush=True)
@@ -113,6 +114,7 @@ def prepare_pool(
         "unusable_rows": len(refused),
         "first_unusable": refused[:5],
         "problems_with_prefix": prefixed,
+        "rows_with_chat_marks": marked,
         **writer.fingerprints,
     }
 
@@ -237,12 +239,6 @@ def _text(name: str, where: str, row: Mapping[str, Any], columns: Mapping[str, s
         )
     if value is None or value.isspace() or not value:
         raise UnusableRow(f"{where}: column `{columns[name]}` is empty; remove the row or leave it out by `keep`")
-    for mark in CHAT_MARKS:
-        if mark in value:
-            raise UnusableRow(
-                f"{where}: column `{columns[name]}` holds {mark} of a chat template; choose a revision with plain texts"
-                " or leave the row out by `keep`"
-            )
     return value
 
 

@@ -128,6 +128,21 @@ def test_a_setting_reruns_its_stage_and_what_follows(small_run, tmp_path, block,
     assert not untouched & jobs
 
 
+@pytest.mark.parametrize(
+    ("block", "values"),
+    [
+        ("sft", {"save_steps": 3, "stall_minutes": 7}),
+        ("grpo", {"save_steps": 1, "stall_minutes": 7}),
+        ("sft_datasets", {"arithmetic": {"path": "results/demo-small/data/world/sft_pool.jsonl", "rows": 360,
+                                         "kept_rows": 360}}),
+        ("cluster", {"max_hours": 24}),
+    ],
+)  # fmt: skip
+def test_how_runs_are_watched_and_what_is_written_down_repeats_nothing(small_run, tmp_path, block, values):
+    """Only the engines look at the settings once more."""
+    assert planned(changed(tmp_path, **{block: values})) <= {"settings_of_runs", "checked_settings"}
+
+
 def test_the_report_is_one_file_with_tables_and_figures(small_run):
     report = ROOT / "logs" / "test-report.html"
     snakemake("--configfile", SMALL, "--report", report, timeout=300)

@@ -132,9 +132,10 @@ def row(**changes):
 def test_a_few_rows_without_a_trace_are_left_out_and_counted(tmp_path):
     rows = [row(id=str(i)) for i in range(300)]
     rows[7] |= {"output": ""}
-    rows[9] |= {"input": "<|im_end|>"}
+    rows[9] |= {"input": None}
+    rows[10] |= {"output": "4<|im_end|>"}
     pool, record = make(tmp_path, [jsonl(tmp_path / "x.jsonl", rows)], NUMBERED, rows=300, kept_rows=300)
-    assert (record["kept_rows"], record["unusable_rows"]) == (298, 2)
+    assert (record["kept_rows"], record["unusable_rows"], record["rows_with_chat_marks"]) == (298, 2, 1)
     assert "line 8: column `output` is empty" in record["first_unusable"][0]
     # The others keep their numbers.
     assert [id_ for id_, *_ in content(pool)][6:8] == ["nemo/6", "nemo/8"]
@@ -169,7 +170,6 @@ def test_an_instruction_before_problems_is_removed(tmp_path):
         ([row(input=None)], {}, "line 1: column `input` is empty"),
         ([row(input=[{"role": "system", "content": "x"}])], {}, "line 1: column `input`: no turn of the user"),
         ([row(input=["x"])], {}, "line 1: column `input`: expected turns with role and content, found 'x'"),
-        ([row(output="4<|eot_id|>")], {}, "line 1: column `output` holds <|eot_id|> of a chat template; choose a"),
         ([row(output=7)], {}, "line 1: column `output` holds int; expected text"),
         ([row(id="")], {}, "line 1: column `id` is empty"),
         ([*ROWS, ROWS[1]], {}, "nemo: id 'b' occurs twice"),
