@@ -1,43 +1,40 @@
-# Every run's settings, checked by the engines themselves on a machine without a GPU before any of them is trained.
+# Settings, checked by the engines themselves on a machine without a GPU before anything is trained with them.
+
+CHECKS = run_settings.checks(EXPERIMENT)
 
 
-rule settings_of_runs:
-    """The settings of all runs of an engine."""
+rule settings_to_check:
+    """The settings of one model for one engine."""
     output:
-        f"{ROOT}/data/checks/{{engine}}.runs.json",
-    wildcard_constraints:
-        engine="sft|grpo",
+        f"{ROOT}/data/checks/{{check}}.settings.json",
     localrule: True
     params:
-        runs=lambda wildcards: json.dumps(
-            getattr(run_settings, f"{wildcards.engine}_checks")(EXPERIMENT), indent=1
-        ),
+        runs=lambda wildcards: json.dumps([CHECKS[wildcards.check]], indent=1),
     message:
-        "Settings of all {wildcards.engine} runs"
+        "Settings of {wildcards.check}"
     run:
         write_text(output[0], params.runs)
 
 
 rule checked_settings:
-    """Refuse settings that an engine would refuse, or misread in silence, after hours in a queue."""
+    """Refuse settings that an engine would refuse, or misread in silence, after hours in a queue.
+
+    A run depends on the check of its own settings alone: what changes the one changes the other.
+    """
     input:
-        runs=rules.settings_of_runs.output,
-        models=expand(
-            f"{ROOT}/data/models/{{model}}/model.json",
-            model={run.model for run in EXPERIMENT.sft_runs.values()},
-        ),
-        environment=lambda wildcards: environment(wildcards.engine),
+        runs=rules.settings_to_check.output,
+        model=lambda wildcards: model_ready(wildcards.check.split(".")[1]),
+        environment=lambda wildcards: environment(wildcards.check.split(".")[0]),
     output:
-        f"{ROOT}/data/checks/{{engine}}.json",
+        f"{ROOT}/data/checks/{{check}}.json",
     log:
-        f"{LOGS}/checked_settings/{{engine}}.log",
-    wildcard_constraints:
-        engine="sft|grpo",
+        f"{LOGS}/checked_settings/{{check}}.log",
     localrule: True
     params:
-        python=lambda wildcards: python(wildcards.engine),
+        engine=lambda wildcards: wildcards.check.split(".")[0],
+        python=lambda wildcards: python(wildcards.check.split(".")[0]),
     message:
-        "Settings of all {wildcards.engine} runs: checked by the engine"
+        "Settings of {wildcards.check}: checked by the engine"
     shell:
-        "HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 {params.python} scripts/check_settings.py --engine {wildcards.engine}"
+        "HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 {params.python} scripts/check_settings.py --engine {params.engine}"
         " --runs {input.runs} --output {output}" + LOGGED

@@ -64,6 +64,7 @@ wildcard_constraints:
     rl=_one_of(CONFIG.rl_datasets),
     benchmark=_one_of(CONFIG.benchmarks),
     subset=r"[a-z0-9.+-]+",
+    check=r"sft\.[^./]+|grpo\.[^./]+\.[^./]+",
     run=r"\d+",
     environment=_one_of(ENVIRONMENTS),
 

@@ -17,7 +17,7 @@ rule grpo:
         model=f"{ROOT}/{{model}}/{{recipe}}/sft/model/training.json",
         data=f"{ROOT}/data/rl/{{rl}}/{{model}}.parquet",
         parity=f"{ROOT}/data/prompts/{{model}}.parity.json",
-        checked=ancient(f"{ROOT}/data/checks/grpo.json"),
+        checked=f"{ROOT}/data/checks/grpo.{{model}}.{{rl}}.json",
         environment=environment("grpo"),
     output:
         metrics=f"{ROOT}/{{model}}/{{recipe}}/grpo/{{rl}}/run{{run}}/metrics.jsonl",

@@ -19,7 +19,7 @@ rule sft:
         ),
         model=lambda wildcards: model_ready(wildcards.model),
         parity=f"{ROOT}/data/prompts/{{model}}.parity.json",
-        checked=ancient(f"{ROOT}/data/checks/sft.json"),
+        checked=f"{ROOT}/data/checks/sft.{{model}}.json",
         environment=environment("sft"),
     output:
         f"{ROOT}/{{model}}/{{recipe}}/sft/model/training.json",

@@ -24,30 +24,29 @@ def grpo_settings(run: GRPORun, experiment: Experiment) -> dict[str, Any]:
     return {**block, "seed": experiment.config.seed + run.number - 1}
 
 
-def sft_checks(experiment: Experiment) -> list[dict[str, Any]]:
-    """Every SFT run, for check_settings.py."""
-    return [
-        {
-            "name": f"SFT {run.model} {run.recipe}",
-            "model": f"{experiment.root}/data/models/{run.model}",
-            "settings": experiment.sft[run.model].settings,
-            "run": sft_settings(run, experiment) | experiment.sft[run.model].model_dump(include=OPERATION),
-        }
-        for run in experiment.sft_runs.values()
-        if run.subset != BASE
-    ]
+def checks(experiment: Experiment) -> dict[str, dict[str, Any]]:
+    """What check_settings.py is given: for SFT one run of each model, for GRPO one of each model and RL set.
+
+    Runs of a model differ otherwise in numbers alone, and these are checked with the config. So a new recipe does not
+    change a check, on which all runs of its model depend.
+    """
+    found = {}
+    for run in experiment.sft_runs.values():
+        if run.subset != BASE:
+            numbers = {"epochs": 1.0, "learning_rate": 1e-5}
+            settings = sft_settings(run, experiment) | numbers
+            found[f"sft.{run.model}"] = _check(
+                "SFT", run.model, experiment.sft[run.model].settings, settings, experiment
+            )
+    for run in experiment.grpo_runs.values():
+        model = run.sft.model
+        settings = grpo_settings(run, experiment) | {"seed": experiment.config.seed}
+        one = _check("GRPO", model, experiment.grpo[model].settings, settings, experiment)
+        one["name"] += f" on {run.rl_dataset}"
+        found[f"grpo.{model}.{run.rl_dataset}"] = one | {"problems": experiment.config.rl_datasets[run.rl_dataset].rows}
+    return found
 
 
-def grpo_checks(experiment: Experiment) -> list[dict[str, Any]]:
-    """One GRPO run for each model and RL set, for check_settings.py: settings differ by nothing else."""
-    first = {(run.sft.model, run.rl_dataset): run for run in reversed(experiment.grpo_runs.values())}
-    return [
-        {
-            "name": f"GRPO {model} on {rl_dataset}",
-            "model": f"{experiment.root}/data/models/{model}",
-            "settings": experiment.grpo[model].settings,
-            "problems": experiment.config.rl_datasets[rl_dataset].rows,
-            "run": grpo_settings(run, experiment) | experiment.grpo[model].model_dump(include=OPERATION),
-        }
-        for (model, rl_dataset), run in sorted(first.items())
-    ]
+def _check(method: str, model: str, file: str, settings: dict[str, Any], experiment: Experiment) -> dict[str, Any]:
+    folder = f"{experiment.root}/data/models/{model}"
+    return {"name": f"{method} {model}", "model": folder, "settings": file, "run": settings}

@@ -9,6 +9,7 @@ import asyncio
 import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ from quagmires.shards import Shard, request_seed
 IN_FLIGHT = 2
 LOOK_EVERY_SECONDS = 0.02
 SHUTDOWN_SECONDS = 1
+STOP_WITHIN_SECONDS = 20
 DEFAULT_MAX_NUM_SEQS = 256
 
 
@@ -94,11 +96,20 @@ class Draw:
     async def _run(self, model: Path, engine: dict[str, Any], missing: list[Shard]) -> Tally:
         settings = {"max_model_len": self.sampling.max_tokens, "seed": self.sampling.seed, **engine}
         llm = start_engine(model, settings)
-        task = asyncio.current_task()
+        task, loop = asyncio.current_task(), asyncio.get_running_loop()
         stopped: list[int] = []
+
+        def stop(number: int, _frame: Any) -> None:
+            stopped.append(number)
+            loop.call_soon_threadsafe(task.cancel)
+            # A loop that does not come to it must not hold up a node. The watchdog ends the engines then.
+            last_resort = threading.Timer(STOP_WITHIN_SECONDS, os._exit, (128 + number,))
+            last_resort.daemon = True
+            last_resort.start()
+
         for number in (signal.SIGTERM, signal.SIGINT):
             # The engine lives in processes of its own, which must end with this one.
-            asyncio.get_running_loop().add_signal_handler(number, lambda n=number: (stopped.append(n), task.cancel()))
+            signal.signal(number, stop)
         try:
             started = time.monotonic()
             width = settings.get("max_num_seqs", DEFAULT_MAX_NUM_SEQS) * settings.get("data_parallel_size", 1)

@@ -17,7 +17,7 @@ def test_demo_plans_one_of_everything_for_every_recipe(tmp_path):
     assert jobs["rendered_prompts"] == 3
     assert jobs["pretrained_model"] == jobs["model"] == jobs["pool"] == 1
     # LLaMA-Factory's settings and verl's.
-    assert jobs["settings_of_runs"] == jobs["checked_settings"] == 2
+    assert jobs["settings_to_check"] == jobs["checked_settings"] == 2
     # One for the SFT pool, one for the RL set.
     assert (jobs["contamination"], jobs["contamination_table"]) == (2, 1)
 
