@@ -107,7 +107,8 @@ def job(cluster: Cluster, number: str) -> dict[str, str]:
     return next(job for job in cluster.jobs() if job["JobId"] == number)
 
 
-DEMO = ROOT / "results" / "demo-slurm"
+# A name of its own for each session: what Snakemake remembers of an earlier one's files would repeat their jobs.
+DEMO = ROOT / "results" / f"demo-slurm-{os.getpid()}"
 SFT_WORK = DEMO / "toy" / "arithmetic.shortest-64.ep40.lr1e-3" / "sft"
 # Its engines run on processors and want no GPUs; here its jobs ask for some all the same.
 REQUESTS = {
@@ -154,6 +155,7 @@ def demo(cluster, small_run, time_limited, tmp_path_factory) -> Iterator[dict[st
         rules.setdefault(rule_of(one), []).append(one)
     yield rules
     shutil.rmtree(DEMO)
+    shutil.rmtree(ROOT / "logs" / DEMO.name)
 
 
 def reduced_demo(small_run: Path, folder: Path) -> Path:
