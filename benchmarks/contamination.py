@@ -15,6 +15,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -139,25 +140,30 @@ def write_rows(
 
 
 def run_script(directory: Path, workers: int) -> tuple[float, float, int]:
-    """Run find_contamination.py.
-
-    Returns wall-clock seconds, processor seconds, and the peak sum, in bytes, of its processes' resident memory.
-    """
+    """Run find_contamination.py; see `watched`."""
     columns = {name: name for name in ("id", "problem", "answer", "response")}
     command = [sys.executable, ROOT / "scripts" / "find_contamination.py", "--name", "generated", "--kind", "sft"]
     command += ["--data", directory / "rows.jsonl", "--columns", json.dumps(columns), "--workers", str(workers)]
     command += ["--benchmark", f"generated={directory / 'benchmark.parquet'}"]
     command += ["--output", directory / "pairs.parquet", "--summary", directory / "summary.json"]
-    start = time.monotonic()
+    return watched(command)
+
+
+def watched(command: list[Any]) -> tuple[float, float, int]:
+    """Run a command and watch its memory.
+
+    Returns wall-clock seconds, processor seconds, and the peak sum, in bytes, of its processes' resident memory.
+    """
+    before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
     process = subprocess.Popen([str(part) for part in command], stdout=subprocess.DEVNULL)
     peak = 0
     while process.poll() is None:
         peak = max(peak, resident(process.pid))
-        time.sleep(0.2)
+        time.sleep(0.1)
     if process.returncode:
         sys.exit(process.returncode)
-    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return time.monotonic() - start, usage.ru_utime + usage.ru_stime, peak
+    seconds, after = time.monotonic() - start, resource.getrusage(resource.RUSAGE_CHILDREN)
+    return seconds, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, peak
 
 
 def resident(pid: int) -> int:

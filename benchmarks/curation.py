@@ -11,8 +11,6 @@ weighs too much for the ratio to mean anything.
 import argparse
 import json
 import os
-import resource
-import subprocess
 import sys
 import tempfile
 import time
@@ -20,9 +18,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import psutil
 import pyarrow.parquet as pq
-from contamination import World, resident
+from contamination import World, watched
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "scripts"))
@@ -184,18 +181,7 @@ def select(directory: Path, subset: str, traces: int) -> Run:
 
 def run(script: str, note: str, *arguments: object) -> Run:
     """Run a script and watch its memory."""
-    command = [sys.executable, str(ROOT / "scripts" / script), *map(str, arguments)]
-    start, before = time.monotonic(), resource.getrusage(resource.RUSAGE_CHILDREN)
-    process = psutil.Popen(command, stdout=subprocess.DEVNULL)
-    peak = 0
-    while process.poll() is None:
-        peak = max(peak, resident(process.pid))
-        time.sleep(0.1)
-    if process.returncode:
-        sys.exit(process.returncode)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    processor = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return Run(f"{script} {note}".strip(), time.monotonic() - start, processor, peak)
+    return Run(f"{script} {note}".strip(), *watched([sys.executable, ROOT / "scripts" / script, *arguments]))
 
 
 def bare_speed(pool: Path, model: Path) -> Speed:

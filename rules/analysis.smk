@@ -2,7 +2,6 @@
 
 
 rule run_sheet:
-    # Not on a command line: a large grid's sheet is longer than one may be.
     """The expanded config, one row per study and SFT model, for review."""
     output:
         report(
@@ -12,6 +11,7 @@ rule run_sheet:
         ),
     localrule: True
     params:
+        # Written by `run`: on a command line a large grid's sheet is longer than one may be.
         sheet=EXPERIMENT.sheet.to_csv(sep="\t", index=False),
     message:
         "Run sheet"

@@ -6,7 +6,7 @@ def pool_source(wildcards):
     source = CONFIG.sft_datasets[wildcards.dataset]
     if source.path is not None:
         return sources.local_files(source.path)
-    return f"{sources.download_folder('datasets', source.hub.dataset, source.hub.revision)}/files.json"
+    return sources.download_record("datasets", source.hub.dataset, source.hub.revision)
 
 
 def pool_files(wildcards, input):
@@ -32,7 +32,7 @@ rule pool:
     input:
         pool_source,
     output:
-        pool=f"{ROOT}/data/sft/{{dataset}}/pool.parquet",
+        pool=pool_file("{dataset}"),
         manifest=f"{ROOT}/data/sft/{{dataset}}/pool.json",
     log:
         f"{LOGS}/pool/{{dataset}}.log",
@@ -65,7 +65,7 @@ rule token_lengths:
     """Token lengths of every trace in a pool, by the target model's tokenizer."""
     input:
         pool=rules.pool.output.pool,
-        model=lambda wildcards: model_ready(wildcards.model),
+        model=model_ready("{model}"),
     output:
         f"{ROOT}/data/sft/{{dataset}}/{{model}}/lengths.parquet",
     log:
@@ -140,7 +140,7 @@ rule rl_prompts:
     """RL problems as verl reads them; prompts that are too long for a model are left out and counted."""
     input:
         problems=rules.rl_problems.output,
-        model=lambda wildcards: model_ready(wildcards.model),
+        model=model_ready("{model}"),
     output:
         f"{ROOT}/data/rl/{{rl}}/{{model}}.parquet",
     log:

@@ -6,7 +6,7 @@ def model_source(wildcards):
     model = CONFIG.models[wildcards.model]
     if model.path is not None:
         return f"{model.path}/config.json"
-    return f"{sources.download_folder('models', model.hub.model, model.hub.revision)}/files.json"
+    return sources.download_record("models", model.hub.model, model.hub.revision)
 
 
 def model_options(wildcards):
@@ -32,7 +32,7 @@ rule model:
     input:
         model_source,
     output:
-        f"{ROOT}/data/models/{{model}}/model.json",
+        model_ready("{model}"),
     log:
         f"{LOGS}/model/{{model}}.log",
     localrule: True
@@ -53,7 +53,7 @@ rule model:
 rule base_model:
     """The model without SFT, where the workflow looks for every other SFT model."""
     input:
-        lambda wildcards: model_ready(wildcards.model),
+        model_ready("{model}"),
     output:
         f"{ROOT}/{{model}}/{BASE}/sft/model/training.json",
     log:
@@ -72,7 +72,7 @@ RENDERERS = {"llamafactory": "sft", "verl": "grpo", "vllm": "evaluate"}
 rule rendered_prompts:
     """A few prompts as one engine tokenizes them."""
     input:
-        model=lambda wildcards: model_ready(wildcards.model),
+        model=model_ready("{model}"),
         problems=lambda wildcards: pool_file(probe_study(wildcards.model).sft_dataset),
         environment=lambda wildcards: environment(RENDERERS[wildcards.engine]),
     output:

@@ -17,7 +17,7 @@ rule sft:
         data=lambda wildcards: "{root}/data/sft/{run.dataset}/{run.model}/{run.subset}.jsonl".format(
             root=ROOT, run=sft_run(wildcards)
         ),
-        model=lambda wildcards: model_ready(wildcards.model),
+        model=model_ready("{model}"),
         parity=f"{ROOT}/data/prompts/{{model}}.parity.json",
         checked=f"{ROOT}/data/checks/sft.{{model}}.json",
         environment=environment("sft"),

@@ -6,7 +6,7 @@ from pathlib import Path
 from quagmires import provenance
 from quagmires.errors import UserError, command_line
 from quagmires.files import read_json, whole_directory, write_json
-from quagmires.models import link_files, model_problem
+from quagmires.models import RECORD, link_files, model_problem
 
 
 def main() -> None:
@@ -30,7 +30,7 @@ def main() -> None:
     if made_by.is_file():
         record["base"] = read_json(made_by)
     with whole_directory(options.output) as directory:
-        link_files(options.model, directory)
+        link_files(options.model, directory, without=(RECORD, "training.json"))
         write_json(directory / "training.json", record)
 
 

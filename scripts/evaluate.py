@@ -116,14 +116,12 @@ def evaluation_python(accelerator: str) -> Path:
 
 def grade_and_score(options: argparse.Namespace, problems: dict[str, Path]) -> None:
     """Grade every benchmark and score them together."""
-    grades = {name: options.output / name / "grades.parquet" for name in problems}
     run([sys.executable, SCRIPTS / "grade.py", "--responses", options.output / "samples.json", "--without", "response",
          "--shards-of", *(f"{name}={path}" for name, path in problems.items()), "--workers", options.threads,
          "--output", options.output], quiet=True)  # fmt: skip
     seed = read_json(options.output / "samples.json")["identity"]["seed"]
-    command = [sys.executable, SCRIPTS / "score.py", "--grades", *grades.values(), "--benchmarks", *grades,
-               "--seed", seed, "--scores", options.output / "scores.json",
-               "--counts", options.output / "counts.parquet"]  # fmt: skip
+    command = [sys.executable, SCRIPTS / "score.py", "--grades", options.output / "grades.json", "--seed", seed,
+               "--scores", options.output / "scores.json", "--counts", options.output / "counts.parquet"]  # fmt: skip
     command += ["--contaminated", *options.contaminated] if options.contaminated is not None else []
     run(command)
 

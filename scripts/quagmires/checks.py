@@ -9,11 +9,10 @@ from quagmires.blocks import Config, Model
 from quagmires.config import Files, Location
 from quagmires.errors import UserError
 from quagmires.experiment import Experiment
-from quagmires.grpo import checkpoint_steps, total_steps
+from quagmires.grpo import checkpoint_steps, ray_processors, total_steps
 from quagmires.grpo import read_settings as read_grpo_settings
 from quagmires.models import model_problem, text_sha256
 from quagmires.pass_at_k import powers_of_two
-from quagmires.resources import ray_processors
 from quagmires.sft import accumulation_steps
 from quagmires.sft import read_settings as read_sft_settings
 from quagmires.sources import local_files

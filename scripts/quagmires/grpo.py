@@ -42,6 +42,17 @@ def checkpoint_steps(total: int, checkpoints: int) -> list[int]:
     return [interval * i for i in range(1, checkpoints)] + [total]
 
 
+def ray_processors(devices: int, storage_units: int = 8) -> int:
+    """The logical processors that verl reserves at its start: 3 for each GPU, its storage units, and one controller.
+
+    With fewer it waits for ever without a message (verl #7656). `storage_units` is verl's default.
+
+    >>> ray_processors(8)
+    33
+    """
+    return 3 * devices + storage_units + 1
+
+
 def save_steps(wanted: list[int], every: int) -> list[int]:
     """The steps that are saved: the wanted ones, and every so often one to resume from.
 

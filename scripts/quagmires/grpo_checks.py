@@ -128,7 +128,7 @@ def _sizes(config: DictConfig) -> Iterator[tuple[str, str]]:
             f"{rollout.gpu_memory_utilization} is not between 0 and 1; correct it",
         )
     processors = config.ray_kwargs.ray_init.num_cpus
-    need = 3 * devices + config.transfer_queue.backend.SimpleStorage.num_data_storage_units + 1
+    need = grpo.ray_processors(devices, config.transfer_queue.backend.SimpleStorage.num_data_storage_units)
     if processors is None or processors < need:
         yield (
             "ray_kwargs.ray_init.num_cpus",

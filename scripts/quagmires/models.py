@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -84,9 +85,7 @@ def prepare(
         "eos_token": eos_token or read_json(source / _TOKENIZER).get("eos_token"),
     }
     with whole_directory(output) as directory:
-        for path in sorted(source.iterdir()):
-            if path.is_file() and path.name not in (RECORD, "files.json"):
-                os.symlink(os.path.relpath(path.resolve(), output.resolve()), directory / path.name)
+        link_files(source, directory, without=(RECORD, "files.json"))
         if template:
             _replace(directory / _TEMPLATE, used)
             _edit_json(directory / _TOKENIZER, lambda settings: settings.pop("chat_template", None))
@@ -136,9 +135,11 @@ def _replace(path: Path, text: str) -> None:
     path.write_text(text, encoding="utf-8")
 
 
-def link_files(source: Path, directory: Path) -> None:
-    """Link a model's files into `directory`, without records of how it was made."""
+def link_files(source: Path, directory: Path, without: Sequence[str]) -> None:
+    """Link a model's files into `directory`: a model of many gigabytes is not copied.
+
+    Links are relative, and hold after the directory is renamed within its parent.
+    """
     for path in sorted(source.iterdir()):
-        # Links: a base model of many gigabytes is not copied.
-        if path.is_file() and path.name not in (RECORD, "training.json"):
-            os.symlink(path.resolve(), directory / path.name)
+        if path.is_file() and path.name not in without:
+            os.symlink(os.path.relpath(path.resolve(), directory.resolve()), directory / path.name)

@@ -82,14 +82,6 @@ def samples_request(checkpoint: Checkpoint, experiment: Experiment) -> Request:
     return _on_gpus(config, settings.devices, operations / _sampling(config.cluster))
 
 
-def ray_processors(devices: int) -> int:
-    """The logical processors that verl reserves at its start: 3 for each GPU, 8 storage units, one controller.
-
-    With fewer it waits for ever without a message (verl #7656).
-    """
-    return 3 * devices + 9
-
-
 def parameters(config: Config, model: str) -> float:
     """A model's number of parameters, or a guess on the safe side."""
     return config.models[model].parameters or _DEFAULT_PARAMETERS

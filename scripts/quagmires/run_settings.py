@@ -32,21 +32,23 @@ def checks(experiment: Experiment) -> dict[str, dict[str, Any]]:
     """
     found = {}
     for run in experiment.sft_runs.values():
-        if run.subset != BASE:
-            numbers = {"epochs": 1.0, "learning_rate": 1e-5}
-            settings = sft_settings(run, experiment) | numbers
-            found[f"sft.{run.model}"] = _check(
-                "SFT", run.model, experiment.sft[run.model].settings, settings, experiment
+        name = f"sft.{run.model}"
+        if run.subset != BASE and name not in found:
+            settings = sft_settings(run, experiment) | {"epochs": 1.0, "learning_rate": 1e-5}
+            found[name] = _check(
+                f"SFT {run.model}", run.model, experiment.sft[run.model].settings, settings, experiment
             )
     for run in experiment.grpo_runs.values():
-        model = run.sft.model
-        settings = grpo_settings(run, experiment) | {"seed": experiment.config.seed}
-        one = _check("GRPO", model, experiment.grpo[model].settings, settings, experiment)
-        one["name"] += f" on {run.rl_dataset}"
-        found[f"grpo.{model}.{run.rl_dataset}"] = one | {"problems": experiment.config.rl_datasets[run.rl_dataset].rows}
+        model, name = run.sft.model, f"grpo.{run.sft.model}.{run.rl_dataset}"
+        if name not in found:
+            settings = grpo_settings(run, experiment) | {"seed": experiment.config.seed}
+            one = _check(
+                f"GRPO {model} on {run.rl_dataset}", model, experiment.grpo[model].settings, settings, experiment
+            )
+            found[name] = one | {"problems": experiment.config.rl_datasets[run.rl_dataset].rows}
     return found
 
 
-def _check(method: str, model: str, file: str, settings: dict[str, Any], experiment: Experiment) -> dict[str, Any]:
+def _check(name: str, model: str, file: str, settings: dict[str, Any], experiment: Experiment) -> dict[str, Any]:
     folder = f"{experiment.root}/data/models/{model}"
-    return {"name": f"{method} {model}", "model": folder, "settings": file, "run": settings}
+    return {"name": name, "model": folder, "settings": file, "run": settings}

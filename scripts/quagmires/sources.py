@@ -18,6 +18,11 @@ def local_files(paths: str | list[str]) -> list[str]:
     return found
 
 
+def download_record(kind: str, identity: str, revision: str) -> str:
+    """The file that is written last into the folder of a downloaded repository."""
+    return f"{download_folder(kind, identity, revision)}/files.json"
+
+
 def download_folder(kind: str, identity: str, revision: str) -> str:
     """The folder of a downloaded repository; `kind` is models or datasets.
 

@@ -3,7 +3,6 @@
 One process of each engine checks all mistakes: it takes ten seconds to start.
 """
 
-import copy
 import json
 from pathlib import Path
 
@@ -11,7 +10,7 @@ import pytest
 import yaml
 
 from quagmires import run_settings
-from quagmires.config import Files, parse
+from quagmires.config import Files, laid_over, parse
 from quagmires.experiment import expand
 from quagmires.grpo import nested
 from quagmires.records import write_jsonl
@@ -73,13 +72,6 @@ GRPO_MISTAKES = {
                     " 'actor.ppo_micro_batch_size'"),
     "positions": ({}, {"max_response_tokens": 8000}, "is 9024, and MODEL/config.json has max_position_embeddings 8192"),
 }  # fmt: skip
-
-
-def laid_over(below: dict, above: dict) -> dict:
-    result = copy.deepcopy(below)
-    for key, value in above.items():
-        result[key] = laid_over(result[key], value) if isinstance(value, dict) and key in result else value
-    return result
 
 
 @pytest.fixture(scope="module")
