@@ -50,6 +50,15 @@ def test_run_yaml_holds_the_recipe(tmp_path):
     assert (written["save_steps"], written["save_total_limit"], written["save_only_model"]) == (5, 1, False)
 
 
+def test_tokens_of_packed_examples_are_not_counted_from_their_mask(tmp_path):
+    """It is one of numbers to add to attention: the sum of a demo's base model was -6e21."""
+    counted = [
+        sft.complete_settings({"neat_packing": packed}, RUN, tmp_path, 5)["include_num_input_tokens_seen"]
+        for packed in (False, True)
+    ]
+    assert counted == ["non_padding", "all"]
+
+
 def test_deepspeeds_file_is_found_from_anywhere(tmp_path):
     settings = sft.read_settings(ROOT / "config" / "sft.yaml")
     assert sft.complete_settings(settings, RUN, tmp_path, 5)["deepspeed"] == str(ROOT / "config" / "zero3.json")
