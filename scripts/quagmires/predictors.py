@@ -1,184 +1,289 @@
-"""Predictors of performance after RL, and how well they predict (paper, Section 3 and Tables 1-10).
+"""Predictors of performance after RL (paper, Section 3): a line fitted on models whose outcome is known.
 
-A predictor maps the metrics of SFT models to a prediction of their outcome, fitted on some of the models by ordinary
-least squares. Adding one is adding a function to `PREDICTORS`.
+A predictor is a registered function from models (rows of metrics.parquet) to one or more `Line`s. It appears in every
+table, figure and decision. To add one:
+
+    @predictor("majority", "SFT majority vote (of {samples})", rank=lambda models: models["majority_vote"])
+    def majority(models):
+        return [outcome_on(models, "majority_vote")]
+
+In labels, `{samples}` and `{large_k}` become the values of these columns. `rank` is for a predictor that orders models
+without any outcome; higher is better. Give `levels` if it does not apply to all studies.
+
+How well predictors predict is the subject of protocol.py (R2 over splits), agreement.py (rank correlations) and
+selection.py (what choosing by a predictor costs).
 """
 
-import itertools
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from math import factorial
 
 import numpy as np
 import pandas as pd
-import statsmodels.api as sm
-from scipy.stats import rankdata, spearmanr
 
-SPLITS = 100
-BOOTSTRAPS = 2_000
-PERMUTATIONS = 20_000
-# Up to here all orders of the models can be listed for an exact p-value.
-EXACT_MODELS = 7
-# A line through two points always fits; three are the fewest that say anything.
-FEWEST_TO_FIT = 3
-FEWEST_TO_VALIDATE = 2
+from quagmires.errors import UserError
 
-Predict = Callable[[pd.DataFrame, pd.DataFrame], np.ndarray]
+LEVELS = frozenset({"dataset", "instance", "showcase"})
+# The validation sets of instance-level studies differ in distribution: their losses cannot be compared (Section 4.3).
+SAME_DISTRIBUTION = LEVELS - {"instance"}
+BASELINE = "pass_at_1"
+# What differs by less, relative to its size, differs by rounding; rates and predictions have a size of about one.
+ROUNDING = 1e-12
+# After centring and scaling to length one, columns with a smaller share of their own are copies of the others.
+COLLINEAR = 1e-10
 
 
-def line(column: str, fit: pd.DataFrame, models: pd.DataFrame, target: str = "outcome") -> np.ndarray:
-    """Ordinary least squares of `target` on one column, fitted on `fit`, evaluated on `models`."""
-    result = sm.OLS(fit[target].to_numpy(), sm.add_constant(fit[column].to_numpy(), has_constant="add")).fit()
-    return result.predict(sm.add_constant(models[column].to_numpy(), has_constant="add"))
+@dataclass(frozen=True)
+class Line:
+    """A least-squares fit, with intercept, of `target` on `x`; the prediction is the fit plus `add`.
 
+    Parameters
+    ----------
+    x
+        (models,) or (models, columns).
+    target
+        (models,), nan where not known yet.
+    add
+        (models,), or one number for all.
+    """
 
-def by_pass_at_1(fit: pd.DataFrame, models: pd.DataFrame) -> np.ndarray:
-    """The paper's baseline: outcome ~ Pass@1 after SFT."""
-    return line("pass_at_1", fit, models)
+    x: np.ndarray
+    target: np.ndarray
+    add: np.ndarray | float = 0.0
 
+    @property
+    def columns(self) -> np.ndarray:
+        """`x` as (models, columns)."""
+        return self.x[:, None] if self.x.ndim == 1 else self.x
 
-def by_generalization_loss(fit: pd.DataFrame, models: pd.DataFrame) -> np.ndarray:
-    """outcome ~ generalization loss."""
-    return line("generalization_loss", fit, models)
-
-
-def by_generalization_loss_gain(fit: pd.DataFrame, models: pd.DataFrame) -> np.ndarray:
-    """Pass@1 after SFT plus a gain ~ generalization loss: the other reading of the paper."""
-    return models["pass_at_1"].to_numpy() + line("generalization_loss", fit, models, target="gain")
-
-
-def by_pass_at_large_k(fit: pd.DataFrame, models: pd.DataFrame) -> np.ndarray:
-    """outcome ~ Pass@k after SFT at a large k."""
-    return line("pass_at_large_k", fit, models)
-
-
-def by_average(fit: pd.DataFrame, models: pd.DataFrame) -> np.ndarray:
-    """The mean of the predictions from generalization loss and from Pass@large-k."""
-    return (by_generalization_loss(fit, models) + by_pass_at_large_k(fit, models)) / 2
+    @property
+    def predictable(self) -> np.ndarray:
+        """(models,): `x` and `add` are known."""
+        return np.isfinite(self.columns).all(axis=1) & np.isfinite(self.add)
 
 
 @dataclass(frozen=True)
 class Predictor:
-    """`predict` foretells outcomes after a fit; `rank`, where the predictor is one number, orders models without any.
+    """A registered predictor: see `predictor`."""
 
-    The direction of `rank` is the predictor's claim: a Pass@1 that falls as the outcome rises has a negative rho.
+    name: str
+    label: str
+    levels: frozenset[str]
+    make_lines: Callable[[pd.DataFrame], list[Line]]
+    score: Callable[[pd.DataFrame], pd.Series] | None = None
+
+    def lines(self, models: pd.DataFrame) -> list[Line]:
+        """The lines whose mean prediction is the predictor's.
+
+        Raises
+        ------
+        UserError
+            the metrics lack a column.
+        """
+        return self._from_columns(self.make_lines, models)
+
+    def rank(self, models: pd.DataFrame) -> np.ndarray | None:
+        """(models,): higher is better; None for a predictor that cannot order models without a fit.
+
+        The direction is the predictor's claim: a Pass@1 that falls as the outcome rises has a negative rho.
+        """
+        return None if self.score is None else self._from_columns(self.score, models).to_numpy(float)
+
+    def title(self, models: pd.DataFrame) -> str:
+        """The label, filled from the columns it names; a bracket whose column is missing is left out."""
+
+        def filled(bracket: re.Match) -> str:
+            column = re.search(r"\{(\w+)\}", bracket[0])[1]
+            values = models[column].dropna().astype(int) if column in models else pd.Series(dtype=int)
+            if values.empty:
+                return ""
+            low, high = values.min(), values.max()
+            return bracket[0].replace(f"{{{column}}}", str(low) if low == high else f"{low}-{high}")
+
+        return re.sub(r" \([^()]*\{\w+\}[^()]*\)", filled, self.label)
+
+    def _from_columns(self, function: Callable, models: pd.DataFrame):
+        try:
+            return function(models)
+        except KeyError as error:
+            raise UserError(
+                f"the metrics have no column {error.args[0]}, which predictor {self.name} needs; collect them again"
+            ) from None
+
+
+PREDICTORS: dict[str, Predictor] = {}
+
+
+def predictor(
+    name: str,
+    label: str,
+    levels: Iterable[str] = LEVELS,
+    rank: Callable[[pd.DataFrame], pd.Series] | None = None,
+) -> Callable[[Callable[[pd.DataFrame], list[Line]]], Callable[[pd.DataFrame], list[Line]]]:
+    """Register the decorated function, models -> list of `Line`, as a predictor.
+
+    Parameters
+    ----------
+    name
+        as tables and settings call it.
+    label
+        of its column in tables; a bracket may name one column of the metrics: ` (avg. of {samples})`.
+    levels
+        of the studies it applies to.
+    rank
+        models -> (models,), higher is better; without it models are ranked pair by pair: see `ranking`.
+
+    Raises
+    ------
+    ValueError
+        the name is taken, or there is no such level.
     """
+    if name in PREDICTORS:
+        raise ValueError(f"there is a predictor {name} already; choose another name")
+    if unknown := set(levels) - LEVELS:
+        raise ValueError(f"predictor {name}: no level {min(unknown)}; levels are {', '.join(sorted(LEVELS))}")
 
-    predict: Predict
-    rank: Callable[[pd.DataFrame], np.ndarray] | None = None
+    def register(function: Callable[[pd.DataFrame], list[Line]]) -> Callable[[pd.DataFrame], list[Line]]:
+        PREDICTORS[name] = Predictor(name, label, frozenset(levels), function, rank)
+        return function
+
+    return register
 
 
-PREDICTORS: dict[str, Predictor] = {
-    "pass_at_1": Predictor(by_pass_at_1, lambda models: models["pass_at_1"].to_numpy()),
-    "generalization_loss": Predictor(by_generalization_loss, lambda models: -models["generalization_loss"].to_numpy()),
-    "generalization_loss_gain": Predictor(by_generalization_loss_gain),
-    "pass_at_large_k": Predictor(by_pass_at_large_k, lambda models: models["pass_at_large_k"].to_numpy()),
-    "average": Predictor(by_average),
-}
+def outcome_on(models: pd.DataFrame, *columns: str) -> Line:
+    """outcome ~ the columns."""
+    return Line(models[list(columns)].to_numpy(float), models["outcome"].to_numpy(float))
+
+
+@predictor("pass_at_1", "SFT Pass@1 (avg. of {samples})", rank=lambda models: models["pass_at_1"])
+def pass_at_1(models: pd.DataFrame) -> list[Line]:
+    """The paper's baseline: outcome ~ Pass@1 after SFT."""
+    return [outcome_on(models, "pass_at_1")]
+
+
+@predictor(
+    "generalization_loss",
+    "SFT generalization loss",
+    levels=SAME_DISTRIBUTION,
+    rank=lambda models: -models["generalization_loss"],
+)
+def generalization_loss(models: pd.DataFrame) -> list[Line]:
+    """outcome ~ generalization loss (Section 3.1)."""
+    return [outcome_on(models, "generalization_loss")]
+
+
+@predictor("generalization_loss_gain", "SFT Pass@1 + gain by gen. loss", levels=SAME_DISTRIBUTION)
+def generalization_loss_gain(models: pd.DataFrame) -> list[Line]:
+    """Pass@1 after SFT plus a gain ~ generalization loss: the other reading of Section 3.1 (Figure 5)."""
+    loss, gain, before = (models[name].to_numpy(float) for name in ("generalization_loss", "gain", "pass_at_1"))
+    return [Line(loss, gain, add=before)]
+
+
+@predictor("pass_at_large_k", "SFT Pass@large k (k={large_k})", rank=lambda models: models["pass_at_large_k"])
+def pass_at_large_k(models: pd.DataFrame) -> list[Line]:
+    """outcome ~ Pass@k after SFT at a large k (Section 3.2)."""
+    return [outcome_on(models, "pass_at_large_k")]
+
+
+@predictor("average", "Gen. loss + Pass@large k ({large_k})", levels=SAME_DISTRIBUTION)
+def average(models: pd.DataFrame) -> list[Line]:
+    """The mean of the predictions from generalization loss and from Pass@large-k."""
+    return generalization_loss(models) + pass_at_large_k(models)
+
+
+def applicable(level: str) -> list[Predictor]:
+    """The predictors that apply to studies of a level, in the order they were registered."""
+    return [one for one in PREDICTORS.values() if level in one.levels]
+
+
+def known(models: pd.DataFrame, predictor: Predictor) -> np.ndarray:
+    """(models,): True where what the predictor needs and the outcome are known: the models to evaluate it on."""
+    usable = np.isfinite(models["outcome"].to_numpy(float))
+    for line in predictor.lines(models):
+        usable = usable & line.predictable & np.isfinite(line.target)
+    return usable
+
+
+def fit_predict(predictor: Predictor, models: pd.DataFrame, fit: np.ndarray) -> np.ndarray:
+    """Predict the outcome of all models from fits on some of them.
+
+    Parameters
+    ----------
+    predictor, models
+        see above.
+    fit
+        bool, (models,) or (splits, models): the models to fit on. Those whose outcome or predictor is unknown are left
+        out of the fit.
+
+    Returns
+    -------
+    array of the shape of `fit`: nan where the predictor of a model is unknown, or nothing is left to fit on. Where the
+    fitted models do not differ in the predictor, it is the mean of their targets.
+    """
+    masks = np.atleast_2d(fit)
+    lines = predictor.lines(models)
+    predictions = sum(_predict_line(line, masks) for line in lines) / len(lines)
+    return predictions.reshape(np.shape(fit))
+
+
+def _predict_line(line: Line, masks: np.ndarray) -> np.ndarray:
+    """(splits, models): ordinary least squares of all splits at once.
+
+    Columns are centred and scaled within each split before the normal equations, which keeps them as exact as an
+    orthogonal decomposition for the few columns of a predictor. Columns that are combinations of others get the
+    coefficients of least norm on the scaled columns; constant ones get none.
+    """
+    x = np.where(line.predictable[:, None], line.columns, 0.0)
+    target = np.where(np.isfinite(line.target), line.target, 0.0)
+    weights = (masks & line.predictable & np.isfinite(line.target)).astype(float)
+    counts = weights.sum(axis=1, keepdims=True)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        # nan where nothing is left to fit on.
+        means = weights @ target[:, None] / counts
+        centres = weights @ x / np.maximum(counts, 1)
+    centred = x - centres[:, None, :]
+    fitted = centred * weights[:, :, None]
+    lengths = np.sqrt(np.einsum("smc,smc->sc", fitted, fitted))
+    varies = lengths > ROUNDING * np.sqrt(len(x)) * np.abs(x).max(axis=0, initial=0)
+    scales = np.divide(1.0, lengths, out=np.zeros_like(lengths), where=varies)
+    gram = np.einsum("smc,smd->scd", fitted, fitted) * scales[:, :, None] * scales[:, None, :]
+    moments = np.einsum("smc,sm->sc", fitted, target - means) * scales
+    inverse = np.linalg.pinv(gram, rcond=COLLINEAR, hermitian=True)
+    slopes = np.einsum("scd,sd->sc", inverse, moments) * scales
+    predictions = means + np.einsum("smc,sc->sm", centred, slopes) + line.add
+    return np.where(line.predictable, predictions, np.nan)
 
 
 def ranking(models: pd.DataFrame, predictor: Predictor) -> np.ndarray:
-    """What Spearman's rho compares with the outcome: the predictor itself, or, for a predictor that is a combination of
-    fits, the prediction of each model from a fit on all the others.
+    """(models,): what a rank correlation compares with the outcome, higher is better; nan where unknown.
+
+    That is the predictor itself where it is one number. Of a combination of fits it is, for each model, how many more
+    models it beats than beat it, each pair predicted by a fit on all models but the two (leave-pair-out: Airola et al.
+    2011, doi:10.1016/j.csda.2010.11.023). Neither of the simpler ways is fair. Predictions of a fit on all models have
+    seen the outcomes. Leave-one-out predictions are each shifted against their own model, as the others' mean is lower
+    without a good one: with 10 models and nothing to find, their mean rho is -0.4, that of the former +0.4.
     """
-    if predictor.rank is not None:
-        return predictor.rank(models)
-    rows = np.arange(len(models))
-    return np.array([predictor.predict(models.iloc[rows != row], models.iloc[[row]])[0] for row in rows])
+    ranks = predictor.rank(models)
+    return _pairs_won(models, predictor) if ranks is None else ranks
 
 
-def evaluate(models: pd.DataFrame, predictor: Predictor, seed: int) -> dict[str, float | int | None]:
-    """How well `predictor` foretells `outcome` over the rows of `models`.
-
-    R2 is out of sample: fitted on half of the models, computed on the rest, over `SPLITS` random splits that are the
-    same for every predictor. It is never clipped; with few models it can be very negative, so the median stands beside
-    the mean, and a second R2 against the variance of all models beside the first. For Spearman's rho see `ranking`.
-    """
-    outcome = models["outcome"].to_numpy()
-    count = len(models)
-    result: dict[str, float | int | None] = {"models": count}
-    if count <= FEWEST_TO_FIT:
-        return result
-    ranks = ranking(models, predictor)
-    rho = correlation(ranks, outcome)
-    low, high = bootstrap_interval(ranks, outcome, seed)
-    result |= {
-        "spearman": rho,
-        "spearman_low": low,
-        "spearman_high": high,
-        "spearman_p": permutation_p(ranks, outcome, seed),
-    }
-    held_out, against_all = split_r2(models, predictor.predict, seed)
-    result |= {"splits": SPLITS if len(held_out) else 0, "splits_undefined": int(np.isnan(held_out).sum())}
-    defined = held_out[~np.isnan(held_out)]
-    if len(defined):
-        result |= {
-            "fitting": fitting_size(count),
-            "r2_mean": float(defined.mean()),
-            "r2_standard_deviation": float(defined.std(ddof=1)),
-            "r2_standard_error": float(defined.std(ddof=1) / np.sqrt(len(defined))),
-            "r2_median": float(np.median(defined)),
-            "r2_all_variance_median": float(np.nanmedian(against_all)),
-        }
-    return result
+def _pairs_won(models: pd.DataFrame, predictor: Predictor) -> np.ndarray:
+    usable = np.flatnonzero(known(models, predictor))
+    one, other = (usable[side] for side in np.triu_indices(len(usable), k=1))
+    pairs = np.arange(len(one))
+    fit = np.ones((len(one), len(models)), dtype=bool)
+    fit[pairs, one] = fit[pairs, other] = False
+    predictions = fit_predict(predictor, models, fit)
+    difference = predictions[pairs, one] - predictions[pairs, other]
+    # Equal up to rounding is a draw.
+    won = np.sign(np.where(np.abs(difference) > ROUNDING, difference, 0.0))
+    balance = np.full(len(models), np.nan)
+    balance[usable] = 0.0
+    np.add.at(balance, one, won)
+    np.add.at(balance, other, -won)
+    return balance
 
 
-def fitting_size(count: int) -> int:
-    """Half of the models, but no fewer than a line needs."""
-    return max(FEWEST_TO_FIT, count // 2)
-
-
-def split_r2(models: pd.DataFrame, predict: Predict, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """R2 on the held-out models of each split, against their own variance and against that of all models.
-
-    Empty when there are too few models to fit and to validate; nan where a split's held-out outcomes are all equal.
-    """
-    count, fitting = len(models), fitting_size(len(models))
-    if count - fitting < FEWEST_TO_VALIDATE:
-        return np.empty(0), np.empty(0)
-    rng = np.random.default_rng(seed)
-    overall = models["outcome"].var(ddof=0)
-    held_out, against_all = np.full(SPLITS, np.nan), np.full(SPLITS, np.nan)
-    for split in range(SPLITS):
-        order = rng.permutation(count)
-        fit, rest = models.iloc[order[:fitting]], models.iloc[order[fitting:]]
-        error = np.mean((predict(fit, rest) - rest["outcome"].to_numpy()) ** 2)
-        variance = rest["outcome"].var(ddof=0)
-        held_out[split] = 1 - error / variance if variance > 0 else np.nan
-        against_all[split] = 1 - error / overall if overall > 0 else np.nan
-    return held_out, against_all
-
-
-def correlation(x: np.ndarray, y: np.ndarray) -> float | None:
-    """Spearman's rho; None if either is constant."""
-    if np.ptp(x) == 0 or np.ptp(y) == 0:
-        return None
-    return float(spearmanr(x, y).statistic)
-
-
-def bootstrap_interval(
-    x: np.ndarray, y: np.ndarray, seed: int, level: float = 0.9
-) -> tuple[float | None, float | None]:
-    """A percentile interval of Spearman's rho over resampled models."""
-    rng = np.random.default_rng(seed)
-    draws = rng.integers(len(x), size=(BOOTSTRAPS, len(x)))
-    rhos = [correlation(x[draw], y[draw]) for draw in draws]
-    rhos = [rho for rho in rhos if rho is not None]
-    if not rhos:
-        return None, None
-    low, high = np.quantile(rhos, [(1 - level) / 2, (1 + level) / 2])
-    return float(low), float(high)
-
-
-def permutation_p(x: np.ndarray, y: np.ndarray, seed: int) -> float | None:
-    """Two-sided p of Spearman's rho: exact for few models, by random permutations otherwise."""
-    if np.ptp(x) == 0 or np.ptp(y) == 0:
-        return None
-    ranks_x, ranks_y = rankdata(x) - (len(x) + 1) / 2, rankdata(y) - (len(y) + 1) / 2
-    observed = abs(ranks_x @ ranks_y)
-    if len(x) <= EXACT_MODELS:
-        hits = sum(abs(np.array(order) @ ranks_y) >= observed - 1e-9 for order in itertools.permutations(ranks_x))
-        return hits / factorial(len(x))
-    rng = np.random.default_rng(seed)
-    permuted = rng.permuted(np.tile(ranks_x, (PERMUTATIONS, 1)), axis=1)
-    return float((1 + (np.abs(permuted @ ranks_y) >= observed - 1e-9).sum()) / (1 + PERMUTATIONS))
+def leave_one_out_predictions(models: pd.DataFrame, predictor: Predictor) -> np.ndarray:
+    """(models,): each model's outcome predicted by a fit on all others; nan where the predictor is unknown."""
+    return np.diagonal(fit_predict(predictor, models, ~np.eye(len(models), dtype=bool))).copy()
