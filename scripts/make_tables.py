@@ -1,100 +1,92 @@
-"""Tables from metrics.parquet: the models, and how well each predictor foretells the outcome after RL."""
+"""All tables of an experiment from its metrics alone, as CSV, Markdown and LaTeX, published values beside ours."""
 
 import argparse
+import re
+from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import pandas as pd
 
+from quagmires.analysis import AnalysisSettings
+from quagmires.captions import CAPTIONS, table_caption
 from quagmires.errors import UserError, command_line
 from quagmires.files import whole_file, write_text
-from quagmires.labels import recipe_label
-from quagmires.markdown import markdown_table
-from quagmires.predictors import PREDICTORS, evaluate
+from quagmires.measurement import with_outcome
+from quagmires.model_layouts import models_layout, outcomes_layout, predictors_layout
+from quagmires.model_tables import models_frame, outcomes_frame, predictors_frame
+from quagmires.published import Published
+from quagmires.table_formats import Layout, latex, markdown
+from quagmires.table_layouts import prediction_layout
+from quagmires.tables import prediction_frame
 
-MODEL_COLUMNS = {
-    "study": "study",
-    "model": "model",
-    "recipe": "recipe",
-    "examples": "examples",
-    "epochs": "epochs",
-    "sft_tokens": "SFT tokens",
-    "pass_at_1": "Pass@1",
-    "pass_at_1_se": "Pass@1 s.e.",
-    "pass_at_large_k": "Pass@k",
-    "generalization_loss": "gen. loss",
-    "outcome_best": "after RL, best",
-    "outcome_se": "best s.e.",
-    "outcome_last": "after RL, last",
-    "outcome_mean_of_run_best": "after RL, mean of run best",
-    "gain": "gain",
-    "gain_se": "gain s.e.",
-    "pass_at_1_clean": "Pass@1, clean",
-    "outcome_clean": "after RL, clean",
-    "no_answer_before": "no answer before",
-    "no_answer_after": "no answer after",
-    "truncated_after": "truncated after",
-    "timeout_after": "timeout after",
-    "unparsable_after": "unparsable after",
-}
+
+class Table(NamedTuple):
+    """A table: its numbers and what is shown of them."""
+
+    name: str
+    frame: pd.DataFrame
+    layout: Layout
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--metrics", type=Path, required=True)
-    parser.add_argument("--seed", type=int, required=True, help="for splits, bootstrap and permutations")
-    parser.add_argument("--label", default="", help="shown above the tables")
-    parser.add_argument("--models", type=Path, required=True, help="CSV")
-    parser.add_argument("--predictors", type=Path, required=True, help="CSV")
-    parser.add_argument("--markdown", type=Path, required=True)
+    parser.add_argument("--analysis", type=Path, required=True, help="analysis.json")
+    parser.add_argument("--published", type=Path, required=True, help="the paper's values, CSV")
+    parser.add_argument("--captions", type=Path, default=CAPTIONS)
+    parser.add_argument("--output", type=Path, required=True, help="folder")
     options = parser.parse_args()
 
-    metrics = pd.read_parquet(options.metrics)
+    settings = AnalysisSettings.read(options.analysis)
+    metrics = with_outcome(read_metrics(options.metrics, settings), settings.analysis.outcome)
+    label = f"*{settings.label}*\n\n" if settings.label else ""
+    sections = []
+    for name, frame, layout in tables(metrics, settings, Published.read(options.published)):
+        caption = table_caption(name, settings, options.captions)
+        with whole_file(options.output / f"{name}.csv") as temporary:
+            frame.to_csv(temporary, index=False, float_format="%.6g")
+        write_text(options.output / f"{name}.md", label + markdown(layout))
+        write_text(options.output / f"{name}.tex", latex(layout, name, caption))
+        sections.append(f"## {title(name)}\n\n{caption}\n\n{markdown(layout)}")
+    write_text(options.output / "tables.md", label + "\n".join(sections))
+
+
+def read_metrics(path: Path, settings: AnalysisSettings) -> pd.DataFrame:
+    """The metrics.
+
+    Raises
+    ------
+    UserError
+        no such file, no models, or none of the settings' studies.
+    """
+    try:
+        metrics = pd.read_parquet(path)
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file; `snakemake tables` makes it") from None
     if metrics.empty:
-        raise UserError(f"{options.metrics}: no models; run the workflow first")
-    models = models_table(metrics)
-    predictors = predictors_table(metrics, options.seed)
-    for path, table in ((options.models, models), (options.predictors, predictors)):
-        with whole_file(path) as temporary:
-            table.to_csv(temporary, index=False, float_format="%.4f")
-    label = f"*{options.label}*\n\n" if options.label else ""
-    write_text(options.markdown, f"{label}## Models\n\n{markdown(models)}\n\n## Predictors\n\n{markdown(predictors)}\n")
+        raise UserError(f"{path}: no models; run the workflow first")
+    if not metrics["study"].isin(settings.studies).any():
+        raise UserError(f"{path}: none of the studies of {settings.experiment}; give the metrics of this experiment")
+    return metrics
 
 
-def models_table(metrics: pd.DataFrame) -> pd.DataFrame:
-    """One row per SFT model, best outcome first within each study."""
-    table = metrics.assign(
-        recipe=[recipe_label(*pair) for pair in zip(metrics["subset"], metrics["epochs"], strict=True)]
-    )
-    table = table.sort_values(["study", "outcome"], ascending=[True, False])
-    k = int(metrics["large_k"].iloc[0])
-    return table[list(MODEL_COLUMNS)].rename(columns={**MODEL_COLUMNS, "pass_at_large_k": f"Pass@{k}"})
+def tables(metrics: pd.DataFrame, settings: AnalysisSettings, published: Published) -> Iterator[Table]:
+    """Those of the settings, then those of every experiment, the longest last."""
+    for name, table in settings.tables.items():
+        frame = prediction_frame(metrics, table, settings, published)
+        yield Table(name, frame, prediction_layout(frame, table, settings, published, metrics))
+    predictors = predictors_frame(metrics, settings)
+    yield Table("predictors", predictors, predictors_layout(predictors, settings))
+    outcomes = outcomes_frame(metrics, settings)
+    yield Table("outcomes", outcomes, outcomes_layout(outcomes, metrics, settings))
+    models = models_frame(metrics, settings)
+    yield Table("models", models, models_layout(models))
 
 
-def predictors_table(metrics: pd.DataFrame, seed: int) -> pd.DataFrame:
-    """One row per study and predictor."""
-    rows = [
-        {"study": study, "predictor": name, **evaluate(models, predictor, seed)}
-        for study, models in metrics.groupby("study", sort=False)
-        for name, predictor in PREDICTORS.items()
-    ]
-    return pd.DataFrame(rows)
-
-
-def markdown(table: pd.DataFrame) -> str:
-    """A Markdown table with three decimals."""
-
-    def cell(value) -> str:
-        if pd.isna(value):
-            return "-"
-        return (
-            f"{value:.3f}"
-            if isinstance(value, float) and value != int(value)
-            else f"{value:g}"
-            if isinstance(value, float)
-            else str(value)
-        )
-
-    return markdown_table(table.columns, [[cell(value) for value in row] for row in table.itertuples(index=False)])
+def title(name: str) -> str:
+    """`table10` -> `Table 10`, `r2_by_fitting_size` -> `R2 by fitting size`."""
+    return re.sub(r"^(table)(?=\d+$)", r"\1 ", name).replace("_", " ").capitalize()
 
 
 if __name__ == "__main__":
