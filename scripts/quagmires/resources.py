@@ -1,24 +1,21 @@
-"""What a job asks of the cluster: GPUs, memory, processors and time, estimated from the config.
+"""The work of each job, in expected seconds, and what the job asks of the cluster for it.
 
-Time is computed from floating point operations: 2 for each parameter and token to sample or score it, 6 to train on it,
-and 2 more to recompute activations (gradient checkpointing), at the share of the GPUs' peak that the `cluster` block
-states. An estimate only sets a job's time limit: a job that is cut off resumes where it was.
+A request is the expected time (throughput.py) with a margin, and minutes to start. It only sets a job's time limit: a
+job that is cut off resumes where it was. The plan (plan.py) counts the same expected times without the margin.
 """
 
 import math
 from dataclasses import dataclass
 
-from quagmires.blocks import Cluster, Config
+from quagmires import throughput
+from quagmires.blocks import Cluster
 from quagmires.experiment import Checkpoint, Experiment, GRPORun, SFTRun
 from quagmires.grpo import total_steps
 from quagmires.subsets import parse_subset, subset_size
+from quagmires.throughput import Speed, Throughput
 
-_SCORE = 2
-_TRAIN = 8
-# Start, loading weights, and writing the model at the end.
+# Start, loading weights, and writing the model at the end: at least so much of a time limit is for it.
 OVERHEAD_MINUTES = 45
-# Where `parameters` is not given: a guess on the safe side for models that one node can train.
-_DEFAULT_PARAMETERS = 12e9
 
 
 @dataclass(frozen=True)
@@ -29,6 +26,26 @@ class Request:
     processors: int
     memory_mb: int
     minutes: int
+
+
+@dataclass(frozen=True)
+class Work:
+    """What one job is expected to do: `tokens` in `seconds` on all its devices, and `start_seconds` beside them."""
+
+    devices: int
+    tokens: float
+    seconds: float
+    start_seconds: float
+    measured: bool
+
+    @property
+    def hours(self) -> float:
+        """From start to end, if it is never cut off."""
+        return (self.seconds + self.start_seconds) / 3600
+
+    @property
+    def device_hours(self) -> float:
+        return self.devices * self.hours
 
 
 def example_tokens(subset: str, mean: int, cutoff: int) -> float:
@@ -46,45 +63,75 @@ def sft_tokens(run: SFTRun, experiment: Experiment) -> float:
     return examples * run.epochs * example_tokens(run.subset, pool.mean_tokens, experiment.sft[run.model].cutoff_tokens)
 
 
+def grpo_steps(run: GRPORun, experiment: Experiment) -> int:
+    """The steps of a GRPO run."""
+    settings = experiment.grpo[run.sft.model]
+    return total_steps(experiment.config.rl_datasets[run.rl_dataset].rows, settings.batch_size, settings.epochs)
+
+
+def responses(checkpoint: Checkpoint, experiment: Experiment) -> int:
+    """Responses to draw from one checkpoint, all benchmarks together."""
+    return checkpoint.samples * sum(experiment.config.benchmarks[name].rows for name in checkpoint.benchmarks)
+
+
+def sft_work(run: SFTRun, experiment: Experiment, speeds: Throughput) -> Work:
+    """One SFT run."""
+    tokens, devices = sft_tokens(run, experiment), experiment.sft[run.model].devices
+    return _work(devices, tokens, speeds, run.model, "sft", [speeds.speed(run.model, "sft")])
+
+
+def loss_work(run: SFTRun, dataset: str, experiment: Experiment, speeds: Throughput) -> Work:
+    """The generalization loss of one SFT model on a data set's held-out traces, on one device."""
+    settings = experiment.sft[run.model]
+    mean = min(experiment.config.sft_datasets[dataset].mean_tokens, settings.cutoff_tokens)
+    tokens = settings.validation_examples * mean
+    return _work(1, tokens, speeds, run.model, "loss", [speeds.speed(run.model, "loss")])
+
+
+def grpo_work(run: GRPORun, experiment: Experiment, speeds: Throughput) -> Work:
+    """One GRPO run: in each step responses are sampled, scored once and trained on."""
+    model, settings = run.sft.model, experiment.grpo[run.sft.model]
+    length = speeds.response_tokens(model, "grpo", settings.max_response_tokens)
+    tokens = grpo_steps(run, experiment) * settings.batch_size * settings.rollouts * length
+    both = [speeds.speed(model, "grpo_sampling"), speeds.speed(model, "grpo_update")]
+    return _work(settings.devices, tokens, speeds, model, "grpo", both)
+
+
+def samples_work(checkpoint: Checkpoint, experiment: Experiment, speeds: Throughput) -> Work:
+    """Sampling for all benchmarks of one checkpoint."""
+    model, settings = checkpoint.model, experiment.evaluation[checkpoint.model]
+    length = speeds.response_tokens(model, "sampling", settings.max_tokens)
+    tokens = responses(checkpoint, experiment) * length
+    return _work(settings.devices, tokens, speeds, model, "sampling", [speeds.speed(model, "sampling")])
+
+
+def _work(
+    devices: int, tokens: float, speeds: Throughput, model: str, stage: throughput.Stage, passes: list[Speed]
+) -> Work:
+    seconds = sum(tokens / speed.tokens_per_second for speed in passes) / devices
+    measured = all(speed.source == "measured" for speed in passes)
+    return Work(devices, tokens, seconds, speeds.start_seconds(model, stage), measured)
+
+
 def sft_request(run: SFTRun, experiment: Experiment) -> Request:
     """One SFT run."""
-    settings = experiment.sft[run.model]
-    operations = _TRAIN * parameters(experiment.config, run.model) * sft_tokens(run, experiment)
-    return _on_gpus(experiment.config, settings.devices, operations / _training(experiment.config.cluster))
+    return _request(sft_work(run, experiment, throughput.of(experiment.config)), experiment.config.cluster)
 
 
-def loss_request(run: SFTRun, experiment: Experiment) -> Request:
-    """The generalization loss of one SFT model, on one GPU."""
-    config, settings = experiment.config, experiment.sft[run.model]
-    tokens = settings.validation_examples * settings.cutoff_tokens
-    operations = _SCORE * parameters(config, run.model) * tokens
-    return _on_gpus(config, 1, operations / _training(config.cluster))
+def loss_request(run: SFTRun, experiment: Experiment, dataset: str | None = None) -> Request:
+    """The generalization loss of one SFT model, on one GPU; by default on the traces of its own data set."""
+    work = loss_work(run, dataset or run.dataset, experiment, throughput.of(experiment.config))
+    return _request(work, experiment.config.cluster)
 
 
 def grpo_request(run: GRPORun, experiment: Experiment) -> Request:
-    """One GRPO run: in each step responses are sampled, scored once and trained on."""
-    config, settings = experiment.config, experiment.grpo[run.sft.model]
-    problems = config.rl_datasets[run.rl_dataset].rows
-    steps = total_steps(problems, settings.batch_size, settings.epochs)
-    tokens = steps * settings.batch_size * settings.rollouts * config.cluster.response_tokens
-    size = parameters(config, run.sft.model)
-    seconds = _SCORE * size * tokens / _sampling(config.cluster)
-    seconds += (_SCORE + _TRAIN) * size * tokens / _training(config.cluster)
-    return _on_gpus(config, settings.devices, seconds)
+    """One GRPO run."""
+    return _request(grpo_work(run, experiment, throughput.of(experiment.config)), experiment.config.cluster)
 
 
 def samples_request(checkpoint: Checkpoint, experiment: Experiment) -> Request:
     """Sampling for all benchmarks of one checkpoint."""
-    config, settings = experiment.config, experiment.evaluation[checkpoint.model]
-    problems = sum(config.benchmarks[name].rows for name in checkpoint.benchmarks)
-    tokens = problems * checkpoint.samples * config.cluster.response_tokens
-    operations = _SCORE * parameters(config, checkpoint.model) * tokens
-    return _on_gpus(config, settings.devices, operations / _sampling(config.cluster))
-
-
-def parameters(config: Config, model: str) -> float:
-    """A model's number of parameters, or a guess on the safe side."""
-    return config.models[model].parameters or _DEFAULT_PARAMETERS
+    return _request(samples_work(checkpoint, experiment, throughput.of(experiment.config)), experiment.config.cluster)
 
 
 def memory_mb(cluster: Cluster, devices: int) -> int:
@@ -92,22 +139,12 @@ def memory_mb(cluster: Cluster, devices: int) -> int:
     return devices * cluster.memory_gb_per_gpu * 1000
 
 
-def _training(cluster: Cluster) -> float:
-    """Operations per second of one GPU in training."""
-    return cluster.bf16_tflops * 1e12 * cluster.training_utilization
-
-
-def _sampling(cluster: Cluster) -> float:
-    """Operations per second of one GPU in sampling."""
-    return cluster.bf16_tflops * 1e12 * cluster.sampling_utilization
-
-
-def _on_gpus(config: Config, devices: int, gpu_seconds: float) -> Request:
-    cluster = config.cluster
-    minutes = OVERHEAD_MINUTES + math.ceil(cluster.margin * gpu_seconds / devices / 60)
+def _request(work: Work, cluster: Cluster) -> Request:
+    overhead = max(OVERHEAD_MINUTES, math.ceil(cluster.margin * work.start_seconds / 60))
+    minutes = overhead + math.ceil(cluster.margin * work.seconds / 60)
     return Request(
-        devices=devices,
-        processors=devices * cluster.cpus_per_gpu,
-        memory_mb=memory_mb(cluster, devices),
+        devices=work.devices,
+        processors=work.devices * cluster.cpus_per_gpu,
+        memory_mb=memory_mb(cluster, work.devices),
         minutes=min(minutes, math.floor(cluster.max_hours * 60)),
     )
