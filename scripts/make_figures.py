@@ -1,29 +1,56 @@
-"""Draw all figures as PDF, SVG and PNG from stored metrics."""
+"""Draw every figure as PDF, SVG and PNG from stored metrics."""
 
 import argparse
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
 
-from quagmires.errors import command_line
-from quagmires.figures import draw_all, save
-
-# No dates in the files: the same metrics give the same bytes.
+from quagmires.analysis import AnalysisSettings
+from quagmires.errors import UserError, command_line
+from quagmires.figures import Results, draw_and_save, figure_names
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--metrics", type=Path, required=True)
-    parser.add_argument("--curves", type=Path, required=True)
-    parser.add_argument("--training", type=Path, required=True)
-    parser.add_argument("--label", default="", help="shown on every figure")
+    parser.add_argument("--metrics", type=Path, required=True, help="metrics.parquet")
+    parser.add_argument("--analysis", type=Path, required=True, help="analysis.json")
+    parser.add_argument("--curves", type=Path, help="pass_at_k.parquet")
+    parser.add_argument("--training", type=Path, help="grpo_training.parquet")
     parser.add_argument("--output", type=Path, required=True, help="folder")
+    parser.add_argument("--workers", type=int, default=1, help="processes (default: 1)")
     options = parser.parse_args()
 
-    tables = [pd.read_parquet(path) for path in (options.metrics, options.curves, options.training)]
-    for name, figure in draw_all(*tables, options.label):
-        save(figure, options.output, name)
-        print(name)
+    tables = [path and read(path) for path in (options.metrics, options.curves, options.training)]
+    results = Results.of(AnalysisSettings.read(options.analysis), *tables)
+    draw_all(results, options.output, options.workers)
+
+
+def read(path: Path) -> pd.DataFrame:
+    """Read a stored table."""
+    try:
+        return pd.read_parquet(path)
+    except FileNotFoundError:
+        raise UserError(
+            f"{path}: no such file; `snakemake figures` makes it, or takes the metrics you put there"
+        ) from None
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path}: not a parquet file ({str(error).splitlines()[0]})") from None
+
+
+def draw_all(results: Results, folder: Path, workers: int) -> None:
+    """Draw all figures, each in one of `workers` processes."""
+    names = figure_names(results)
+    task = partial(draw_and_save, results=results, folder=folder)
+    if workers < 2:
+        for name in names:
+            task(name)
+        return
+    with ProcessPoolExecutor(workers) as pool:
+        # The last ones have the most in them: started late, they would keep one process waiting for the other.
+        for _ in pool.map(task, reversed(names)):
+            pass
 
 
 if __name__ == "__main__":

@@ -7,9 +7,10 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from quagmires.figures import evaluation_curves, save
+from quagmires.figure_style import save
 from quagmires.files import read_json, write_text
 from quagmires.markdown import markdown_table
+from quagmires.run_figures import evaluation_curves
 
 LARGEST_K = 64
 HEADER = ("benchmark", "problems", "n", "Pass@1", "Pass@{k}", "maj@{n}", "truncated", "no answer", "timeout", "tokens")
