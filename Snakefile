@@ -8,9 +8,6 @@ min_version("9.14")
 configfile: "config/base.yaml"
 
 
-report: "rules/report/workflow.rst"
-
-
 include: "rules/common.smk"
 include: "profiles/slurm/guard.smk"
 include: "rules/envs.smk"
@@ -37,7 +34,10 @@ rule all:
     default_target: True
     input:
         rules.run_sheet.output,
-        rules.metrics.output,
         rules.tables.output,
-        rules.contamination_table.output,
         rules.figures.output,
+        rules.ranking.output,
+        rules.prediction.output,
+        rules.report.output,
+    message:
+        "All of {CONFIG.experiment} is there"

@@ -4,11 +4,7 @@
 rule run_sheet:
     """The expanded config, one row per study and SFT model, for review."""
     output:
-        report(
-            f"{ROOT}/run_sheet.tsv",
-            caption="report/run_sheet.rst",
-            category="Experiment",
-        ),
+        f"{ROOT}/run_sheet.tsv",
     localrule: True
     params:
         # Written by `run`: on a command line a large grid's sheet is longer than one may be.
@@ -19,64 +15,125 @@ rule run_sheet:
         write_text(output[0], params.sheet)
 
 
-rule metrics:
-    """Predictors and outcomes of every SFT model."""
-    input:
-        # Not `rules.run_sheet.output`: with it Snakemake hashes all inputs once for each of these thousands of files.
-        sheet=f"{ROOT}/run_sheet.tsv",
-        records=[model_record(run.checkpoint) for run in EXPERIMENT.sft_runs.values()],
-        scores=expand(
-            f"{ROOT}/{{checkpoint}}/eval/scores.json",
-            checkpoint=EXPERIMENT.checkpoints,
-        ),
-        losses=[
-            f"{ROOT}/{run.checkpoint}/generalization_loss.{dataset}.json"
-            for run, dataset in EXPERIMENT.losses()
-        ],
-        training=expand(f"{ROOT}/{{run}}/metrics.jsonl", run=EXPERIMENT.grpo_runs),
+rule analysis_settings:
+    """What tables, figures and decisions need from the config, beside the metrics."""
     output:
-        metrics=f"{ROOT}/metrics.parquet",
-        curves=f"{ROOT}/pass_at_k.parquet",
-        training=f"{ROOT}/grpo_training.parquet",
-    log:
-        f"{LOGS}/metrics.log",
+        f"{ROOT}/analysis.json",
     localrule: True
     params:
-        large_k=CONFIG.evaluation.large_k,
+        settings=analysis_settings(CONFIG, EXPERIMENT.sheet).model_dump_json(indent=2),
     message:
-        "Metrics of {CONFIG.experiment}"
-    shell:
-        "{PYTHON} scripts/collect_metrics.py --sheet {input.sheet} --root {ROOT}"
-        " --large-k {params.large_k} --output {output.metrics} --curves {output.curves}"
-        " --training {output.training}" + LOGGED
+        "Settings of the analysis"
+    run:
+        write_text(output[0], params.settings + "\n")
+
+
+# Apart from the settings of the analysis: its changes repeat the report and no table or figure.
+rule merged_config:
+    """The whole config as it is used."""
+    output:
+        f"{ROOT}/config.json",
+    localrule: True
+    params:
+        config=json.dumps(config, indent=2),
+    message:
+        "Config of {CONFIG.experiment}"
+    run:
+        write_text(output[0], params.config + "\n")
+
+
+SFT_RESULTS = {
+    # Not `rules.run_sheet.output`: with it Snakemake hashes all inputs once for each of these thousands of files.
+    "sheet": f"{ROOT}/run_sheet.tsv",
+    "records": [model_record(run.checkpoint) for run in EXPERIMENT.sft_runs.values()],
+    "losses": [
+        f"{ROOT}/{run.checkpoint}/generalization_loss.{dataset}.json"
+        for run, dataset in EXPERIMENT.losses()
+    ],
+}
+
+
+# With stored metrics alone there is nothing to make them from: they are taken as they are.
+if not ONLY_METRICS:
+
+    rule metrics:
+        """Predictors and outcomes of every SFT model."""
+        input:
+            **SFT_RESULTS,
+            scores=expand(
+                f"{ROOT}/{{checkpoint}}/eval/scores.json",
+                checkpoint=EXPERIMENT.checkpoints,
+            ),
+            training=expand(f"{ROOT}/{{run}}/metrics.jsonl", run=EXPERIMENT.grpo_runs),
+        output:
+            metrics=f"{ROOT}/metrics.parquet",
+            curves=f"{ROOT}/pass_at_k.parquet",
+            training=f"{ROOT}/grpo_training.parquet",
+        log:
+            f"{LOGS}/metrics.log",
+        localrule: True
+        params:
+            large_k=CONFIG.evaluation.large_k,
+            seed=CONFIG.seed,
+        message:
+            "Metrics of {CONFIG.experiment}"
+        shell:
+            "{PYTHON} scripts/collect_metrics.py --sheet {input.sheet} --root {ROOT}"
+            " --large-k {params.large_k} --seed {params.seed} --output {output.metrics}"
+            " --curves {output.curves} --training {output.training}" + LOGGED
+
+    rule metrics_so_far:
+        """Predictors of every SFT model, and outcomes of those that have been through RL."""
+        input:
+            **SFT_RESULTS,
+            scores=expand(
+                f"{ROOT}/{{checkpoint}}/eval/scores.json",
+                checkpoint=EXPERIMENT.sft_runs,
+            ),
+        output:
+            f"{ROOT}/decisions/metrics.parquet",
+        log:
+            f"{LOGS}/metrics_so_far.log",
+        localrule: True
+        params:
+            large_k=CONFIG.evaluation.large_k,
+            seed=CONFIG.seed,
+            # No inputs: what RL has left is read, never made or repeated to rank models.
+            finished=finished_scores(),
+        message:
+            "Metrics of {CONFIG.experiment} so far"
+        shell:
+            "{PYTHON} scripts/collect_metrics.py --sheet {input.sheet} --root {ROOT}"
+            " --large-k {params.large_k} --seed {params.seed} --output {output} --rl-optional"
+            + LOGGED
+
+
+METRICS = f"{ROOT}/metrics.parquet"
+METRICS_SO_FAR = METRICS if ONLY_METRICS else f"{ROOT}/decisions/metrics.parquet"
 
 
 rule tables:
     """The models, and how well each predictor foretells the outcome after RL."""
     input:
-        rules.metrics.output.metrics,
+        metrics=METRICS,
+        settings=rules.analysis_settings.output,
+        published="results/published/tables.csv",
+        captions=CAPTIONS,
     output:
-        models=report(
-            f"{ROOT}/tables/models.csv", caption="report/models.rst", category="Tables"
+        expand(
+            f"{ROOT}/tables/{{table}}.{{suffix}}",
+            table=TABLES,
+            suffix=("csv", "md", "tex"),
         ),
-        predictors=report(
-            f"{ROOT}/tables/predictors.csv",
-            caption="report/predictors.rst",
-            category="Tables",
-        ),
-        markdown=f"{ROOT}/tables/tables.md",
+        f"{ROOT}/tables/tables.md",
     log:
         f"{LOGS}/tables.log",
     localrule: True
-    params:
-        seed=CONFIG.seed,
-        label=CONFIG.label,
     message:
         "Tables of {CONFIG.experiment}"
     shell:
-        "{PYTHON} scripts/make_tables.py --metrics {input} --seed {params.seed} --label {params.label:q}"
-        " --models {output.models} --predictors {output.predictors} --markdown {output.markdown}"
-        + LOGGED
+        "{PYTHON} scripts/make_tables.py --metrics {input.metrics} --analysis {input.settings}"
+        " --published {input.published} --output $(dirname {output[0]})" + LOGGED
 
 
 rule contamination_table:
@@ -87,11 +144,7 @@ rule contamination_table:
             training_set=TRAINING_SETS,
         ),
     output:
-        csv=report(
-            f"{ROOT}/tables/contamination.csv",
-            caption="report/contamination.rst",
-            category="Tables",
-        ),
+        csv=f"{ROOT}/tables/contamination.csv",
         markdown=f"{ROOT}/tables/contamination.md",
     log:
         f"{LOGS}/contamination_table.log",
@@ -103,37 +156,113 @@ rule contamination_table:
         " --markdown {output.markdown}" + LOGGED
 
 
-FIGURES = ("sft_and_rl", "loss_and_gain", "pass_at_k", "grpo_training")
-
-
 rule figures:
     """All figures, from stored metrics alone."""
     input:
-        **{
-            name: getattr(rules.metrics.output, name)
-            for name in ("metrics", "curves", "training")
-        },
+        **CURVES,
+        metrics=METRICS,
+        settings=rules.analysis_settings.output,
+        captions=CAPTIONS,
     output:
-        *(
-            report(
-                f"{ROOT}/figures/{figure}.svg",
-                caption=f"report/{figure}.rst",
-                category="Figures",
-            )
-            for figure in FIGURES
-        ),
         expand(
             f"{ROOT}/figures/{{figure}}.{{suffix}}",
             figure=FIGURES,
-            suffix=("pdf", "png"),
+            suffix=("pdf", "svg", "png"),
         ),
     log:
         f"{LOGS}/figures.log",
     localrule: True
+    threads: 2
     params:
-        label=CONFIG.label,
+        curves=" ".join(f"--{name} {path}" for name, path in CURVES.items()),
     message:
         "Figures of {CONFIG.experiment}"
     shell:
-        "{PYTHON} scripts/make_figures.py --metrics {input.metrics} --curves {input.curves} --training {input.training}"
-        " --label {params.label:q} --output $(dirname {output[0]})" + LOGGED
+        "{PYTHON} scripts/make_figures.py --metrics {input.metrics} --analysis {input.settings} {params.curves}"
+        " --workers {threads} --output $(dirname {output[0]})" + LOGGED
+
+
+rule ranking:
+    """SFT models in the order to take them through RL."""
+    input:
+        metrics=METRICS_SO_FAR,
+        settings=rules.analysis_settings.output,
+    output:
+        expand(f"{ROOT}/decisions/rank.{{suffix}}", suffix=("txt", "csv", "json")),
+    log:
+        f"{LOGS}/ranking.log",
+    localrule: True
+    message:
+        "Ranking the SFT models of {CONFIG.experiment}"
+    shell:
+        "{PYTHON} scripts/rank_models.py --metrics {input.metrics} --analysis {input.settings}"
+        " --output-folder $(dirname {output[0]})" + LOGGED
+
+
+rule prediction:
+    """Outcomes of the SFT models that have not been through RL, from those that have."""
+    input:
+        metrics=METRICS_SO_FAR,
+        settings=rules.analysis_settings.output,
+    output:
+        expand(f"{ROOT}/decisions/predict.{{suffix}}", suffix=("txt", "csv", "json")),
+    log:
+        f"{LOGS}/prediction.log",
+    localrule: True
+    message:
+        "Predicting the outcomes of {CONFIG.experiment}"
+    shell:
+        "{PYTHON} scripts/predict_outcomes.py --metrics {input.metrics} --analysis {input.settings}"
+        " --output-folder $(dirname {output[0]})" + LOGGED
+
+
+# Speeds are those of the runs so far, where there are any.
+PLANNING = (
+    "{PYTHON} scripts/measure_throughput.py --config {input.config} &&"
+    " {PYTHON} scripts/plan.py --config {input.config} --benchmarks {BENCHMARKS}"
+    " --output-folder {ROOT}/decisions"
+)
+
+
+rule costs:
+    """What the experiment costs, and what it has cost so far."""
+    input:
+        config=rules.merged_config.output,
+        throughput=CONFIG.costs.throughput,
+        # Spent is what the runs so far have taken.
+        results=METRICS,
+    output:
+        expand(f"{ROOT}/decisions/plan.{{suffix}}", suffix=("txt", "csv", "json")),
+    log:
+        f"{LOGS}/costs.log",
+    localrule: True
+    message:
+        "Costs of {CONFIG.experiment}"
+    shell:
+        # What has been spent is not refused.
+        "{{ " + PLANNING + " --no-limit; }}" + LOGGED
+
+
+rule report:
+    """One HTML file with everything, to be read offline."""
+    input:
+        tables=rules.tables.output,
+        figures=rules.figures.output,
+        ranking=rules.ranking.output,
+        prediction=rules.prediction.output,
+        costs=rules.costs.output,
+        sheet=rules.run_sheet.output,
+        settings=rules.analysis_settings.output,
+        config=rules.merged_config.output,
+        captions=CAPTIONS,
+        contamination=[] if ONLY_METRICS else rules.contamination_table.output,
+    output:
+        f"{ROOT}/report.html",
+    log:
+        f"{LOGS}/report.log",
+    localrule: True
+    message:
+        "Report of {CONFIG.experiment}: {output}"
+    shell:
+        "{PYTHON} scripts/make_report.py --results {ROOT} --analysis {input.settings} --config {input.config}"
+        " --captions {input.captions} --logs {LOGS} --output {output}" + LOGGED

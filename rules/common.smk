@@ -15,9 +15,21 @@ sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
 import quagmires.config as schema
 import quagmires.experiment as experiments
 from quagmires import arithmetic, checks, resources as requests, run_settings, sources
+from quagmires.analysis import analysis_settings
 from quagmires.errors import UserError
 from quagmires.files import write_text
+from quagmires.plan import check_budget
 from quagmires.subsets import BASE
+
+
+def only_metrics(experiment):
+    """Whether this is a machine that holds an experiment's stored metrics and nothing else of it: then tables, figures
+    and decisions come from them, and nothing is trained for them.
+    """
+    root = Path(experiment.root)
+    return (root / "metrics.parquet").is_file() and not any(
+        (root / name).exists() for name in ("data", *experiment.config.models)
+    )
 
 
 def load_experiment():
@@ -29,6 +41,10 @@ def load_experiment():
         experiment = experiments.expand(parsed, files)
         checks.check_engine_files(experiment, files)
         checks.check_numbers(experiment, files)
+        # The plan itself is printed before it is refused; Snakemake knows its targets only later. And stored metrics cost
+        # nothing more.
+        if "plan" not in sys.argv and not only_metrics(experiment):
+            check_budget(experiment)
         return experiment
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
@@ -67,6 +83,37 @@ wildcard_constraints:
     check=r"sft\.[^./]+|grpo\.[^./]+\.[^./]+",
     run=r"\d+",
     environment=_one_of(ENVIRONMENTS),
+
+
+ONLY_METRICS = only_metrics(EXPERIMENT)
+CAPTIONS = "config/captions.yaml"
+TABLES = ("models", "predictors", "outcomes", *CONFIG.tables)
+# Curves of Pass@k and of training are stored beside the metrics, but metrics are enough.
+CURVES = {
+    name: path
+    for name, path in {
+        "curves": f"{ROOT}/pass_at_k.parquet",
+        "training": f"{ROOT}/grpo_training.parquet",
+    }.items()
+    if not ONLY_METRICS or Path(path).is_file()
+}
+FIGURES = (
+    *CONFIG.figures,
+    *("predictors", "ranks", "outcomes"),
+    *(
+        figure
+        for name, figure in {"curves": "pass_at_k", "training": "grpo_training"}.items()
+        if name in CURVES
+    ),
+)
+
+
+def finished_scores():
+    """The scores after RL that are there, with their times, so that new ones are seen."""
+    paths = [Path(f"{ROOT}/{run}/eval/scores.json") for run in EXPERIMENT.checkpoints]
+    return sorted(
+        f"{path} {path.stat().st_mtime_ns}" for path in paths if path.is_file()
+    )
 
 
 ON_GPUS = CONFIG.accelerator == "cuda"

@@ -58,6 +58,7 @@ class Model(Block):
     parameters: Annotated[float, Field(gt=0)] | None = Field(
         None, description="Their number, from which time limits, memory and disk are estimated."
     )
+    title: str = Field("", description="Its name in tables and figures; the key if empty.")
     note: str = Field("", description="How the model came to be; shown in the report.")
     sft: dict[str, Any] = Field(default_factory=dict, description="Laid over the `sft` block for this model.")
     grpo: dict[str, Any] = Field(default_factory=dict, description="Laid over the `grpo` block for this model.")
@@ -160,6 +161,10 @@ class Study(Block):
     rl_dataset: Name
     benchmarks: list[Name] = Field(min_length=1)
     recipes: list[str | Recipe] = Field(min_length=1)
+    calibration: list[str] = Field(
+        default_factory=list,
+        description="Ids of recipes that `snakemake calibration` takes through RL, for `snakemake predict` to start from.",
+    )
 
 
 class SFT(Block):
@@ -243,6 +248,62 @@ class Cluster(Block):
     margin: Annotated[float, Field(ge=1)] = Field(description="Asked for over estimated time.")
 
 
+class Analysis(Block):
+    """The statistics on finished models (paper, Sections 3 and 4)."""
+
+    splits: Annotated[int, Field(gt=1)] = Field(
+        100, description="Random splits into fitted and predicted models; the same for all predictors."
+    )
+    budgets: list[Annotated[float, Field(gt=0)]] = Field(
+        [2e9, 5e9, 2e10], description="Upper bounds, in SFT tokens, of the groups of Tables 8 and 10, in rising order."
+    )
+    outcome: Literal["best", "last", "mean_of_run_best"] = Field(
+        "best", description="Performance after RL over runs and checkpoints; the paper's is the best."
+    )
+    confidence: Annotated[float, Field(gt=0, lt=1)] = Field(0.9, description="Of intervals.")
+
+
+class TableSettings(Block):
+    """One table of how well predictors foretell the outcome after RL."""
+
+    statistic: Literal["spearman", "r2", "spearman_by_budget", "r2_by_fitting_size"] = Field(
+        description="The first two have one row a study, the others one a budget or a number of fitted models."
+    )
+    studies: list[Name] = Field(min_length=1)
+    fitting_sizes: list[Positive] = Field(
+        default_factory=list, description="Numbers of fitted models; all that can be, if empty."
+    )
+    predictors: list[Name] = Field(
+        default_factory=list, description="Columns; if empty, all predictors that apply at the level of the studies."
+    )
+    published: Positive | None = Field(None, description="The paper's table whose values stand beside ours.")
+
+
+class FigureSettings(Block):
+    """One figure of SFT models before and after RL; each study is a panel."""
+
+    kind: Literal["subsets", "bars", "epochs", "linear_fit", "loss_and_gain"] = Field(
+        description="subsets: by number of examples, a line for each selection rule; bars: by recipe; epochs: by number"
+        " of epochs; linear_fit: outcome against Pass@1 after SFT; loss_and_gain: gain against generalization loss."
+    )
+    studies: list[Name] = Field(min_length=1)
+    columns: Literal[1, 2] = Field(2, description="Width in columns of a paper.")
+
+
+class Costs(Block):
+    """What `snakemake plan` counts with."""
+
+    price_per_gpu_hour: Annotated[float, Field(ge=0)] = 2.0
+    currency: str = "USD"
+    gpus: Positive = Field(64, description="That run at the same time, for the wall time.")
+    max_gpu_hours: Annotated[float, Field(gt=0)] | None = Field(
+        None, description="An experiment whose plan asks for more is refused."
+    )
+    throughput: str = Field(
+        "config/throughput.yaml", description="Tokens a second for each model, GPU and stage, where known."
+    )
+
+
 class ArithmeticWorld(Block):
     """The demo's generated problems and traces, and its tiny base model."""
 
@@ -279,4 +340,8 @@ class Config(Block):
     grpo: GRPO
     evaluation: Evaluation
     cluster: Cluster
+    analysis: Analysis = Analysis()
+    tables: dict[Name, TableSettings] = Field(default_factory=dict)
+    figures: dict[Name, FigureSettings] = Field(default_factory=dict)
+    costs: Costs = Costs()
     arithmetic_world: ArithmeticWorld | None = None

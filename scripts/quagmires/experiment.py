@@ -8,6 +8,7 @@ import pandas as pd
 from quagmires.blocks import GRPO, SFT, Config, Evaluation, Pool, ProblemSource, Recipe, Study
 from quagmires.config import Files, validate_part
 from quagmires.errors import UserError
+from quagmires.predictors import PREDICTORS
 from quagmires.subsets import BASE, parse_subset, subset_size
 
 # Settings of a stage that tables compare models by.
@@ -83,6 +84,20 @@ class Experiment:
     def root(self) -> str:
         return f"results/{self.config.experiment}"
 
+    def calibration(self) -> list[str]:
+        """The checkpoints of the models that their studies' `calibration` names."""
+        named = {
+            (study.model, recipe, study.rl_dataset)
+            for study in self.config.studies.values()
+            for recipe in study.calibration
+        }
+        return [
+            run.checkpoint(index)
+            for run in self.grpo_runs.values()
+            if (run.sft.model, run.sft.recipe, run.rl_dataset) in named
+            for index in range(1, self.grpo[run.sft.model].checkpoints + 1)
+        ]
+
     def losses(self) -> list[tuple[SFTRun, str]]:
         """Each SFT run with each SFT data set whose held-out traces it is measured on.
 
@@ -155,6 +170,9 @@ def expand(config: Config, files: Files) -> Experiment:
                 for index in range(1, grpo[study.model].checkpoints + 1):
                     _evaluate(checkpoints, rl.checkpoint(index), evaluation[study.model].samples_after_rl, study)
             rows.append(_sheet_row(config, name, run, sft[study.model], grpo[study.model]))
+        for position, recipe in enumerate(study.calibration):
+            _known(files, where + ("calibration", position), recipe, sorted(in_study), "recipe", "this study")
+    _check_studies(config, files)
     return Experiment(config, sft_runs, grpo_runs, checkpoints, pd.DataFrame(rows), sft, grpo, evaluation)
 
 
@@ -170,6 +188,21 @@ def data_columns(source: Pool | ProblemSource) -> dict[str, str]:
     """Our column name -> the source's."""
     wanted = ("id", "problem", "response") if isinstance(source, Pool) else ("id", "problem", "answer")
     return {name: source.columns.get(name, name) for name in wanted}
+
+
+def _check_studies(config: Config, files: Files) -> None:
+    """Refuse tables and figures of studies, and tables of predictors, that there are not."""
+    for block in ("tables", "figures"):
+        for name, settings in getattr(config, block).items():
+            for position, study in enumerate(settings.studies):
+                _known(files, (block, name, "studies", position), study, config.studies, "study", "studies")
+    for name, settings in config.tables.items():
+        for position, predictor in enumerate(settings.predictors):
+            where = ("tables", name, "predictors", position)
+            _known(files, where, predictor, PREDICTORS, "predictor", "predictors.py")
+    bounds = config.analysis.budgets
+    if bounds != sorted(set(bounds)):
+        raise files.error(("analysis", "budgets"), f"{bounds} must rise")
 
 
 def _known(files: Files, location, name: str, known, noun: str, block: str) -> None:

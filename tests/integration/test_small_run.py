@@ -2,13 +2,18 @@
 
 import json
 import re
+import shutil
+from html import escape
 from pathlib import Path
 
 import pandas as pd
 import pytest
 import yaml
 
-from support import ROOT, SMALL, script, snakemake
+from quagmires.analysis import AnalysisSettings
+from quagmires.captions import figure_caption
+from quagmires.draws import DRAWS
+from support import ROOT, SMALL, snakemake
 
 SFT = "toy/arithmetic.shortest-64.ep1.lr1e-3"
 
@@ -24,8 +29,9 @@ def test_every_stage_leaves_its_results(small_run):
     assert list(metrics["recipe"]) == ["base", "arithmetic.shortest-64.ep1.lr1e-3"]
     numbers = metrics[["pass_at_1", "pass_at_large_k", "generalization_loss", "outcome", "gain"]]
     assert numbers.notna().all(axis=None)
-    assert (metrics["rl_evaluations"] == 2).all()
-    for name in ("models.csv", "predictors.csv", "tables.md"):
+    assert metrics["outcome_scores"].map(len).eq(2).all()
+    assert metrics["pass_at_1_draws"].map(len).eq(DRAWS).all()
+    for name in ("models.csv", "predictors.csv", "spearman.tex", "tables.md"):
         assert (small_run / "tables" / name).stat().st_size > 100
     for name in ("sft_and_rl", "loss_and_gain", "pass_at_k", "grpo_training"):
         assert (small_run / "figures" / f"{name}.png").read_bytes().startswith(b"\x89PNG")
@@ -140,26 +146,41 @@ def test_a_setting_reruns_its_stage_and_what_follows(small_run, tmp_path, block,
     ],
 )  # fmt: skip
 def test_how_runs_are_watched_and_what_is_written_down_repeats_nothing(small_run, tmp_path, block, values):
-    assert planned(changed(tmp_path, **{block: values})) == set()
+    # The config as it was used is in the report.
+    assert planned(changed(tmp_path, **{block: values})) <= {"merged_config", "report"}
 
 
 def test_the_report_is_one_file_with_tables_and_figures(small_run):
-    report = ROOT / "logs" / "test-report.html"
-    snakemake("--configfile", SMALL, "--report", report, timeout=300)
-    text = report.read_text(encoding="utf-8")
-    report.unlink()
+    text = (small_run / "report.html").read_text(encoding="utf-8")
     assert "The workflow in a few minutes" in text
-    for name in ("sft_and_rl", "loss_and_gain", "pass_at_k", "grpo_training", "predictors.csv", "models.csv"):
-        assert name in text
     assert "test, toy model" in text
+    settings = AnalysisSettings.read(small_run / "analysis.json")
+    for name in ("sft_and_rl", "loss_and_gain", "pass_at_k", "grpo_training"):
+        assert escape(figure_caption(name, settings), quote=False)[:60] in text
+    assert not re.search(r"(src|href)=[\"']?https?:", text)
 
 
-def test_the_metrics_alone_redraw_every_figure(small_run, tmp_path):
-    """On a machine that holds nothing but the stored metrics."""
-    script(
-        "make_figures.py", "--metrics", small_run / "metrics.parquet", "--curves", small_run / "pass_at_k.parquet",
-        "--training", small_run / "grpo_training.parquet", "--label", "test, toy model", "--output", tmp_path,
-    )  # fmt: skip
-    for path in tmp_path.glob("*.png"):
-        assert path.read_bytes() == (small_run / "figures" / path.name).read_bytes()
-    assert len(list(tmp_path.glob("*.png"))) == 4
+def test_models_are_ranked_and_told_apart_from_predictions(small_run):
+    """With two models nothing can be fitted, which is said and is no error."""
+    assert "no SFT" in (small_run / "decisions" / "rank.txt").read_text()
+    assert "not enough models" in (small_run / "decisions" / "predict.txt").read_text()
+
+
+def test_stored_metrics_alone_give_every_table_and_figure(small_run, tmp_path):
+    """On a machine that holds nothing but the stored metrics, by the same target."""
+    laptop = ROOT / "results" / "test-laptop"
+    config = yaml.safe_load(SMALL.read_text()) | {"experiment": "test-laptop"}
+    path = tmp_path / "laptop.yaml"
+    path.write_text(yaml.safe_dump(config))
+    try:
+        laptop.mkdir()
+        for name in ("metrics.parquet", "pass_at_k.parquet", "grpo_training.parquet"):
+            shutil.copy(small_run / name, laptop)
+        snakemake("--configfile", path, "--", "tables", "figures", timeout=300)
+        for kind, pattern in (("figures", "*.png"), ("tables", "*.csv")):
+            fresh = {one.name: one.read_bytes() for one in (laptop / kind).glob(pattern)}
+            assert len(fresh) >= 5
+            for name, content in fresh.items():
+                assert content == (small_run / kind / name).read_bytes(), name
+    finally:
+        shutil.rmtree(laptop)

@@ -132,6 +132,24 @@ def test_a_study_that_cannot_be_run_is_refused(path, value, message, files, monk
         checked(change(merged(), path, value), files)
 
 
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        ("tables.r2.studies", ["tiy"], "tables.r2.studies[0]: unknown study 'tiy'; `studies` has toy"),
+        ("figures.linear_fit.studies", ["tiy"], "figures.linear_fit.studies[0]: unknown study 'tiy'"),
+        ("tables.r2.predictors", ["pass_at_2"], "tables.r2.predictors[0]: unknown predictor 'pass_at_2'; "),
+        ("studies.toy.calibration", ["random-500"], "studies.toy.calibration[0]: unknown recipe 'random-500'; "),
+        ("analysis.budgets", [5e9, 2e9], "analysis.budgets: [5000000000.0, 2000000000.0] must rise"),
+        ("figures.linear_fit.kind", "lines", "figures.linear_fit.kind: "),
+    ],
+)
+def test_a_table_or_figure_of_what_there_is_not_is_refused(path, value, message, files):
+    with pytest.raises(UserError) as error:
+        expand(parse(change(merged(), path, value), files), files)
+    assert message in str(error.value)
+    assert "\n" not in str(error.value)
+
+
 def test_files_that_no_rule_makes_must_exist(files, tmp_path, monkeypatch):
     monkeypatch.chdir(ROOT)
     with pytest.raises(UserError, match="benchmarks.easy.path: no such file: nowhere.jsonl"):

@@ -1,0 +1,44 @@
+"""Write the report of an experiment: one HTML file that is read without a network.
+
+    python scripts/make_report.py --results results/demo --analysis results/demo/analysis.json \\
+        --config results/demo/config.json --output results/demo/report.html
+
+It is made of stored results alone. A part that is not there is named in the report, with the target that makes it.
+"""
+
+import argparse
+from pathlib import Path
+
+from quagmires.analysis import AnalysisSettings
+from quagmires.config import Files, parse
+from quagmires.errors import command_line
+from quagmires.experiment import expand
+from quagmires.files import write_text
+from quagmires.report import Sources, render
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--results", type=Path, required=True, help="folder of the experiment")
+    parser.add_argument("--analysis", type=Path, required=True, help="analysis.json")
+    parser.add_argument("--config", type=Path, required=True, help="the whole config, as one JSON or YAML file")
+    parser.add_argument("--captions", type=Path, default=Path("config/captions.yaml"))
+    parser.add_argument("--logs", type=Path, help="folder of its logs, with Snakemake's benchmarks: what was spent")
+    parser.add_argument("--output", type=Path, required=True, help="HTML; beside tables/ and figures/ its links work")
+    options = parser.parse_args()
+
+    files = Files([options.config])
+    given = Sources(
+        results=options.results,
+        logs=options.logs,
+        experiment=expand(parse(files.merged(), files), files),
+        settings=AnalysisSettings.read(options.analysis),
+        captions=options.captions,
+    )
+    page = render(given)
+    write_text(options.output, page)
+    print(f"{options.output}: {len(page.encode()) / 1e6:.1f} MB")
+
+
+if __name__ == "__main__":
+    command_line(main)
