@@ -14,8 +14,7 @@ sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
 # Not by name: Snakemake has an `expand` and a `parse` of its own.
 import quagmires.config as schema
 import quagmires.experiment as experiments
-from quagmires import arithmetic, checks, resources as requests, run_settings, sources
-from quagmires.analysis import analysis_settings
+from quagmires import analysis, arithmetic, checks, resources as requests, run_settings, sources
 from quagmires.errors import UserError
 from quagmires.files import write_text
 from quagmires.plan import check_budget
@@ -87,7 +86,7 @@ wildcard_constraints:
 
 ONLY_METRICS = only_metrics(EXPERIMENT)
 CAPTIONS = "config/captions.yaml"
-TABLES = ("models", "predictors", "outcomes", *CONFIG.tables)
+TABLES = (*analysis.TABLES, *CONFIG.tables)
 # Curves of Pass@k and of training are stored beside the metrics, but metrics are enough.
 CURVES = {
     name: path
@@ -99,7 +98,7 @@ CURVES = {
 }
 FIGURES = (
     *CONFIG.figures,
-    *("predictors", "ranks", "outcomes"),
+    *analysis.FIGURES,
     *(
         figure
         for name, figure in {"curves": "pass_at_k", "training": "grpo_training"}.items()

@@ -20,9 +20,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, required=True, help="parquet")
     parser.add_argument("--curves", type=Path, help="parquet of Pass@k curves")
     parser.add_argument("--training", type=Path, help="parquet of GRPO metrics by step")
-    parser.add_argument(
-        "--rl-optional", action="store_true", help="leave outcomes empty where there are none"
-    )
+    parser.add_argument("--rl-optional", action="store_true", help="leave outcomes empty where there are none")
     options = parser.parse_args()
 
     runs = pd.read_csv(options.sheet, sep="\t").to_dict("records")

@@ -11,6 +11,10 @@ from pydantic import Field, ValidationError
 from quagmires.blocks import Analysis, Block, Config, FigureSettings, Name, TableSettings
 from quagmires.errors import UserError
 
+# Tables and figures of every experiment, beside those its config asks for.
+TABLES = ("models", "predictors", "outcomes")
+FIGURES = ("predictors", "ranks", "outcomes")
+
 
 class StudySettings(Block):
     """One study as tables and figures name it."""

@@ -163,7 +163,7 @@ class Study(Block):
     recipes: list[str | Recipe] = Field(min_length=1)
     calibration: list[str] = Field(
         default_factory=list,
-        description="Ids of recipes that `snakemake calibration` takes through RL, for `snakemake predict` to start from.",
+        description="Ids of recipes that `snakemake calibration` takes through RL, for `snakemake predict`.",
     )
 
 

@@ -1,5 +1,6 @@
 """Captions of figures and tables: texts of one file, config/captions.yaml, filled with the settings of the analysis."""
 
+import functools
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -59,6 +60,12 @@ def _caption(
 
 
 def _read(path: Path) -> dict[str, dict[str, str]]:
+    # A report asks for dozens; a file that was written meanwhile is read again.
+    return _read_texts(path, path.stat().st_mtime_ns if path.is_file() else 0)
+
+
+@functools.cache
+def _read_texts(path: Path, modified: int) -> dict[str, dict[str, str]]:
     content = load_yaml(path) or {}
     if not isinstance(content, dict) or not set(content) <= set(PARTS):
         raise UserError(f"{path}: it has parts other than {', '.join(PARTS)}")

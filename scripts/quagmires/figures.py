@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from quagmires import growth_figures, predictor_figures, relation_figures, run_figures
-from quagmires.analysis import AnalysisSettings
+from quagmires.analysis import FIGURES, AnalysisSettings
 from quagmires.captions import compared_studies
 from quagmires.figure_style import finish, save, style
 from quagmires.study_panels import Panel, study_panels
@@ -48,7 +48,7 @@ def figure_names(results: Results) -> list[str]:
     """The figures of the settings, then those of any experiment."""
     optional = {"pass_at_k": results.curves, "grpo_training": results.training}
     given = [name for name, table in optional.items() if table is not None]
-    return list(dict.fromkeys([*results.settings.figures, "predictors", "ranks", "outcomes", *given]))
+    return list(dict.fromkeys([*results.settings.figures, *FIGURES, *given]))
 
 
 def draw(name: str, results: Results) -> Figure:

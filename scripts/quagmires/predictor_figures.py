@@ -1,5 +1,6 @@
 """How well predictors foretell the outcome of RL, and which outcome that is: figures that any experiment has."""
 
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -47,7 +48,7 @@ def predictors(panels: Sequence[Panel]) -> Figure:
         row[0].set_ylabel(f"{wrapped(title, height, TEXT)}\nPass@1 after RL")
     models = pd.concat([panel.models for panel in panels])
     for axis, predictor in zip(grid[0], shown, strict=True):
-        axis.set_title(wrapped(predictor.title(models), width - 0.15, TEXT), fontsize=TEXT)
+        axis.set_title(_heading(predictor, models, width - 0.15), fontsize=TEXT)
     figure.supxlabel("Pass@1 after RL, predicted by a fit on the other models", fontsize=TEXT)
     return figure
 
@@ -56,6 +57,14 @@ def _shown(panels: Sequence[Panel]) -> list[Predictor]:
     """The predictors that apply to any of the studies, in the order they were registered."""
     levels = {panel.study.level for panel in panels}
     return [one for one in PREDICTORS.values() if any(one in applicable(level) for level in levels)]
+
+
+def _heading(predictor: Predictor, models: pd.DataFrame, inches: float) -> str:
+    """The predictor's title in lines, broken before its bracket rather than in it."""
+    title = predictor.title(models)
+    return wrapped(
+        re.sub(r"\(.*\)", lambda bracket: bracket[0].replace(" ", "\N{NO-BREAK SPACE}"), title), inches, TEXT
+    )
 
 
 def _draw_predictions(row: Sequence[Axes], panel: Panel, shown: Sequence[Predictor]) -> None:
@@ -106,7 +115,7 @@ def ranks(panels: Sequence[Panel], confidence: float, seed: int) -> Figure:
         else:
             _draw_ranks(axis, panel, shown, confidence, seed)
         if place % per_row == 0:
-            axis.set_yticks(range(len(shown)), [wrapped(one.title(panel.models), 1.7, TEXT) for one in shown])
+            axis.set_yticks(range(len(shown)), [_heading(one, panel.models, 1.7) for one in shown])
     return figure
 
 

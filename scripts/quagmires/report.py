@@ -14,7 +14,7 @@ from pathlib import Path
 import jinja2
 import pandas as pd
 
-from quagmires.analysis import AnalysisSettings
+from quagmires.analysis import FIGURES, TABLES, AnalysisSettings
 from quagmires.captions import figure_caption, table_caption
 from quagmires.errors import UserError
 from quagmires.experiment import Experiment
@@ -28,9 +28,6 @@ from quagmires.report_tables import read_delimited, read_markdown
 from quagmires.report_training import grpo_part, sft_part
 
 TEMPLATE = Path(__file__).with_name("report.html.jinja")
-# Beside those of the config: what every experiment has (rules/common.smk).
-TABLES = ("models", "predictors", "outcomes")
-FIGURES = ("predictors", "ranks", "outcomes")
 CURVES = {"grpo_training": "grpo_training.parquet", "pass_at_k": "pass_at_k.parquet"}
 
 
@@ -133,7 +130,7 @@ def tables(given: Sources) -> Iterator[Block]:
             found = read_markdown(path.read_text(encoding="utf-8"), title)
             # The label is on the page already, always in view.
             blocks += [block for block in found if not (isinstance(block, Text) and block.words == label)]
-            blocks.append(Links({suffix: f"tables/{name}.{suffix.lower()}" for suffix in ("CSV", "LaTeX")}))
+            blocks.append(Links({"CSV": f"tables/{name}.csv", "LaTeX": f"tables/{name}.tex"}))
         else:
             blocks.append(Gap(f"{title} is not there ({path}).", "tables"))
         yield Part(f"table-{name}", title, blocks)
@@ -153,7 +150,7 @@ def training(given: Sources) -> Iterator[Block]:
     if absent:
         yield Gap(f"Curves of training and of Pass@k come from {' and '.join(absent)}, not in {given.results}.", "all")
     yield sft_part(given.results, given.experiment.sheet)
-    yield grpo_part(given.results / "grpo_training.parquet")
+    yield grpo_part(given.results / "grpo_training.parquet", given.experiment.sheet)
 
 
 def captioned(name: str, caption: Callable[..., str], given: Sources) -> tuple[str, str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from quagmires.labels import recipe_label
+from quagmires.labels import recipe_labels
 from quagmires.report_blocks import Gap, Part, Span, Table, plain
 from quagmires.report_figures import svg_uri
 from quagmires.report_record import content
@@ -18,14 +18,14 @@ POINTS = 80  # of a line: more would not be seen
 WIDTH, HEIGHT = 120, 22  # CSS pixels
 
 
-def sft_part(results: Path, runs: pd.DataFrame) -> Part:
-    """The losses of all SFT runs of a run sheet."""
-    rows = []
-    for run in runs.drop_duplicates(["model", "recipe"]).to_dict("records"):
+def sft_part(results: Path, sheet: pd.DataFrame) -> Part:
+    """The losses of all SFT runs of a run sheet, each once."""
+    labels, rows = _labels(sheet), []
+    for run in sheet.drop_duplicates(["model", "recipe"]).to_dict("records"):
         trained = content(results / run["model"] / run["recipe"] / "sft" / "model" / "training.json")
         losses = [point["loss"] for point in trained.get("loss_curve", []) if "loss" in point]
         if losses:
-            names = recipe_label(run["subset"], run["epochs"]), run["model"], duration(trained.get("seconds"))
+            names = labels[run["study"], run["recipe"]], run["model"], duration(trained.get("seconds"))
             rows.append([*names, trained["steps"], trained["tokens_seen"], losses[0], losses[-1], losses])
     header = ["SFT set", "model", "time", "steps", "tokens", "first loss", "last loss", "loss by step"]
     if not rows:
@@ -33,20 +33,28 @@ def sft_part(results: Path, runs: pd.DataFrame) -> Part:
     return Part("sft-losses", "SFT runs", [with_lines(header, rows, "SFT runs")])
 
 
-def grpo_part(path: Path) -> Part:
-    """The rewards of all GRPO runs, of grpo_training.parquet."""
+def grpo_part(path: Path, sheet: pd.DataFrame) -> Part:
+    """The rewards of all GRPO runs, of grpo_training.parquet, as the studies of the run sheet have them."""
     if not path.is_file():
         return Part("grpo-rewards", "GRPO runs", [Gap(f"There is no record of GRPO runs ({path}).", "all")])
-    rows = []
-    for (_, _, run), steps in pd.read_parquet(path).groupby(["study", "recipe", "run"], sort=False):
-        first = steps.iloc[0]
+    labels, rows = _labels(sheet), []
+    for (study, recipe, run), steps in pd.read_parquet(path).groupby(["study", "recipe", "run"], sort=False):
         rewards = steps["reward"].to_numpy(float)
-        names = recipe_label(first["subset"], first["epochs"]), first["study"], duration(steps["seconds"].sum())
+        names = labels.get((study, recipe), recipe), study, duration(steps["seconds"].sum())
         tokens = round(steps["response_tokens"].iloc[-1])
         rows.append([*names, str(run), len(steps), tokens, rewards[0], rewards[-1], rewards])
     header = ["SFT set", "study", "time", "run", "steps", "last response tokens", "first reward", "last reward"]
     header += ["reward by step"]
     return Part("grpo-rewards", "GRPO runs", [with_lines(header, rows, "GRPO runs")])
+
+
+def _labels(sheet: pd.DataFrame) -> dict[tuple[str, str], str]:
+    """(study, recipe) -> what the recipe is called there."""
+    return {
+        (study, recipe): label
+        for study, models in sheet.groupby("study", sort=False)
+        for recipe, label in zip(models["recipe"], recipe_labels(models), strict=True)
+    }
 
 
 def with_lines(header: Sequence[str], rows: Iterable[Sequence], name: str) -> Table:

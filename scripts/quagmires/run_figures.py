@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from quagmires.figure_style import BLACK, LEGEND_LINE, TEXT, WIDTHS, Series, finish, say_empty, series_styles, style
+from quagmires.figure_style import BLACK, LEGEND_LINE, TEXT, WIDTHS, Series, say_empty, series_styles, style
 from quagmires.labels import recipe_label
 from quagmires.point_coding import NAMED
 from quagmires.study_panels import Panel
@@ -64,7 +64,7 @@ def grpo_training(panels: Sequence[Panel], training: pd.DataFrame) -> Figure:
     return _rows(panels, training, draw)
 
 
-def evaluation_curves(scores: dict, label: str) -> Figure:
+def evaluation_curves(scores: dict, title: str) -> Figure:
     """Pass@k of one model by benchmark, with 90 % intervals over problems, from the content of scores.json."""
     with style():
         figure = Figure(figsize=(0.7 * WIDTHS[2], 2.8), layout="constrained")
@@ -90,9 +90,9 @@ def evaluation_curves(scores: dict, label: str) -> Figure:
                 axis.fill_between(ks, low, high, color=look.colour, alpha=0.12, linewidth=0)
         axis.set_xscale("log", base=2)
         axis.xaxis.set_major_formatter("{x:.0f}")
-        axis.set(xlabel="k", ylabel="Pass@k", ylim=(0, 1.02))
+        axis.set(xlabel="k", ylabel="Pass@k", ylim=(0, 1.02), title=title)
         axis.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
-        return finish(figure, label)
+        return figure
 
 
 def _draw_curve(axis: Axes, rows: pd.DataFrame, label: str, look: Series) -> None:

@@ -148,7 +148,8 @@ def complete_settings(settings: Mapping[str, Any], run: Mapping[str, Any], work:
         "save_steps": save_steps,
         "save_total_limit": 1,
         "save_only_model": False,
-        # Packed examples have a mask of numbers to add (-1e38 for "not seen"), whose sum counts nothing; packs are full.
+        # The mask of packed examples is of numbers to add (-1e38 for "not seen"), so its sum is none of tokens; packs
+        # are full.
         "include_num_input_tokens_seen": "all" if settings.get("neat_packing") else "non_padding",
     }
 

@@ -44,7 +44,7 @@ def study_panels(metrics: pd.DataFrame, settings: AnalysisSettings) -> dict[str,
         raise UserError(f"the metrics have no column {missing[0]}; collect them again")
     kind = settings.analysis.outcome
     return {
-        name: Panel(name, study, with_drawn_columns(metrics[metrics["study"] == name], kind))
+        name: Panel(name, study, with_drawn_columns(metrics[metrics["study"] == name].reset_index(drop=True), kind))
         for name, study in settings.studies.items()
     }
 
@@ -76,6 +76,6 @@ def selection_rule(subset: str) -> str:
 def titles(panels: Sequence[Panel]) -> list[str]:
     """What tells the panels apart: the models' names, or these and the level, or else the studies' titles."""
     models = [panel.study.model_title for panel in panels]
-    levels = [f"{panel.study.model_title}, {panel.study.level} level" for panel in panels]
+    levels = [f"{panel.study.model_title}, {panel.study.level}\N{NO-BREAK SPACE}level" for panel in panels]
     studies = [panel.study.title for panel in panels]
     return next((names for names in (models, levels) if len(set(names)) == len(panels)), studies)

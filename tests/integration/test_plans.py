@@ -65,3 +65,18 @@ def test_run_sheet_lists_every_model(tmp_path):
     assert len(lines) == 8
     assert lines[0].startswith("study\tlevel\tmodel\trecipe")
     assert "arithmetic.longest-500+shortest-500.ep1.lr5e-4" in lines[6]
+
+
+def test_training_waits_for_prompt_parity(tmp_path):
+    sft = "results/plan-test/toy/arithmetic.random-500.ep1.lr5e-4/sft/model/training.json"
+    grpo = "results/plan-test/toy/base/grpo/sums/run1/metrics.jsonl"
+    for target in (sft, grpo):
+        jobs = planned(snakemake("-n", "--configfile", overlay(tmp_path), "--", target).stdout)
+        assert (jobs["prompt_parity"], jobs["rendered_prompts"]) == (1, 3)
+
+
+def test_more_runs_and_checkpoints_multiply_rl_alone(tmp_path):
+    jobs = planned(snakemake("-n", "--configfile", overlay(tmp_path, grpo__runs=3, grpo__checkpoints=4)).stdout)
+    assert jobs["sft"] == 6
+    assert jobs["grpo"] == 21
+    assert jobs["samples"] == 7 + 7 * 3 * 4

@@ -84,13 +84,12 @@ def test_two_lines_that_are_the_same_have_the_interval_of_one():
     models = world(9, 4)
     models["generalization_loss"] = 1 - models["pass_at_large_k"]
     of_one, of_two = (predict_outcomes(*split(models, 6), predictor, 0.9) for predictor in (LARGE_K, AVERAGE))
-    assert of_two.to_numpy() == pytest.approx(of_one.to_numpy(), abs=1e-9)
+    assert of_two.to_numpy() == pytest.approx(of_one.to_numpy(), abs=1e-9, nan_ok=True)
 
 
-@pytest.mark.parametrize("predictor", [LARGE_K, AVERAGE, GAIN], ids=lambda predictor: predictor.name)
-@pytest.mark.parametrize("measured", [3, 5, 8])
+@pytest.mark.parametrize(("predictor", "measured"), [(AVERAGE, 3), (GAIN, 5)], ids=["average", "gain"])
 def test_nine_of_ten_outcomes_lie_in_their_intervals(predictor, measured):
-    """Within what 150 worlds of 8 candidates can tell."""
+    """Within what 150 worlds of 8 candidates can tell; of Pass@large-k in tests/integration/test_worlds.py."""
     held = []
     for seed in range(150):
         models = world(measured + 8, 100 + seed)

@@ -51,7 +51,7 @@ def test_macro_average_weighs_benchmarks_alike_and_adds_their_variances():
 def test_z_is_standard_normal_when_nothing_differs():
     generator = np.random.default_rng(0)
     zs = []
-    for _ in range(400):
+    for _ in range(200):
         p = generator.beta(0.5, 0.5, 100)
         first, second = (counts({"b": generator.binomial(16, p).tolist()}, 16) for _ in range(2))
         zs.append(macro_difference(first, second).z)

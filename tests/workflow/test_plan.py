@@ -38,25 +38,10 @@ def test_a_benchmark_with_two_sources_is_refused(tmp_path):
     assert "give either `path` or `hub`, and set the other to null" in result.stderr
 
 
-def test_more_runs_and_checkpoints_multiply_rl_alone(tmp_path):
-    jobs = planned(snakemake("-n", "--configfile", overlay(tmp_path, grpo__runs=3, grpo__checkpoints=4)).stdout)
-    assert jobs["sft"] == 6
-    assert jobs["grpo"] == 21
-    assert jobs["samples"] == 7 + 7 * 3 * 4
-
-
 def test_sft_models_can_be_had_without_rl(tmp_path):
     jobs = planned(snakemake("-n", "--configfile", overlay(tmp_path), "--", "sft_models").stdout)
     assert jobs["sft"] == 6
     assert "grpo" not in jobs
-
-
-def test_training_waits_for_prompt_parity(tmp_path):
-    sft = "results/plan-test/toy/arithmetic.random-500.ep1.lr5e-4/sft/model/training.json"
-    grpo = "results/plan-test/toy/base/grpo/sums/run1/metrics.jsonl"
-    for target in (sft, grpo):
-        jobs = planned(snakemake("-n", "--configfile", overlay(tmp_path), "--", target).stdout)
-        assert (jobs["prompt_parity"], jobs["rendered_prompts"]) == (1, 3)
 
 
 def test_commands_take_settings_from_params_alone():

@@ -30,6 +30,7 @@ from support import ROOT
 RANDOM = "arithmetic.random-500.ep1.lr5e-4"
 VOID = {"meta", "img", "br"}
 SEPARATE = {"th", "td", "p", "li", "h2", "h3", "figcaption"}
+BESIDE = ("decisions/rank", "decisions/predict", "decisions/plan", "tables/contamination")
 HEADINGS = ("h1", "h2", "h3")
 HOSTILE = '"><script>alert(1)</script><img src=http://evil.example/x onerror="alert(2)">'
 SVG = '<svg xmlns="http://www.w3.org/2000/svg" width="{width}pt" height="100pt">{content}</svg>\n'
@@ -143,6 +144,8 @@ def everything(demo, decided) -> dict:
         f"toy/{RANDOM}/sft/model/training.json": trained(torch="2.13.0"),
         "data/models/toy/model.json": {"chat_template_sha256": "0033a19c78a40450"},
         "data/prompts/toy.parity.json": {"engines": ["llamafactory", "verl", "vllm"], "prompts": 9},
+        **dict.fromkeys((f"{name}.csv" for name in BESIDE), "a\n1\n"),
+        "decisions/plan.txt": "Plan\n",
         f"logs/demo/benchmarks/sft/toy/{RANDOM}.tsv": "s\th:m:s\n7200.0\t2:00:00\n",
     }
     for name in tables_of(settings):
@@ -249,7 +252,6 @@ def test_label_is_on_top_and_in_the_title(report):
     assert "(simulated, not measured)" in page.text("title")
     body = page.html.split("<body>")[1]
     assert body.index("simulated, not measured") < body.index("<h1>")
-    assert ".label" in page.text("style").replace("p.label {", ".label {")
     assert re.search(r"p\.label \{[^}]*position: sticky", page.text("style"))
     assert 'class="label"' not in report({}, label="").html
 
@@ -316,6 +318,12 @@ def test_every_table_is_there_with_caption_files_and_notes(report, everything, d
     assert "<strong>0.5</strong>" in page.html
     # The label is in view all the time: no need for it above each table.
     assert f"<em>{demo[1].label}</em>" not in page.html
+
+
+def test_links_lead_to_files_beside_the_report(report, everything, tmp_path):
+    links = [link for link in report(everything).attributes("a", "href") if not link.startswith("#")]
+    assert len(links) > 20
+    assert [link for link in links if not (tmp_path / "results" / "demo" / link).is_file()] == []
 
 
 def test_published_values_are_set_apart(report, everything):

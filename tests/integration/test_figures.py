@@ -1,7 +1,7 @@
 """Figures against pictures of them (tests/images), and what every figure promises.
 
 After a wanted change, look at what differs and draw the pictures anew:
-PYTHONPATH=scripts:tests python tests/unit/test_figures.py
+PYTHONPATH=scripts:tests python tests/integration/test_figures.py
 """
 
 import itertools
