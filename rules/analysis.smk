@@ -21,7 +21,9 @@ rule analysis_settings:
         f"{ROOT}/analysis.json",
     localrule: True
     params:
-        settings=analysis.analysis_settings(CONFIG, EXPERIMENT.sheet).model_dump_json(indent=2),
+        settings=analysis.analysis_settings(CONFIG, EXPERIMENT.sheet).model_dump_json(
+            indent=2
+        ),
     message:
         "Settings of the analysis"
     run:

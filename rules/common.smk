@@ -14,7 +14,14 @@ sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
 # Not by name: Snakemake has an `expand` and a `parse` of its own.
 import quagmires.config as schema
 import quagmires.experiment as experiments
-from quagmires import analysis, arithmetic, checks, resources as requests, run_settings, sources
+from quagmires import (
+    analysis,
+    arithmetic,
+    checks,
+    resources as requests,
+    run_settings,
+    sources,
+)
 from quagmires.errors import UserError
 from quagmires.files import write_text
 from quagmires.plan import check_budget

@@ -102,6 +102,16 @@ def test_more_confidence_is_a_wider_interval():
     assert wide.spearman_low < narrow.spearman_low < narrow.spearman_high < wide.spearman_high
 
 
+def test_few_models_of_which_most_are_tied_are_not_certain():
+    """Resamples with the one that differs all have the rho of all, or a higher one."""
+    saturated, outcome = np.array([1.0, 1.0, 1.0, 0.979]), np.array([0.655, 0.698, 0.683, 0.266])
+    rho = float(spearman(saturated, outcome))
+    low, high = bootstrap_interval(saturated, outcome, seed=1)
+    assert low < 0 < rho < high
+    mirrored = bootstrap_interval(saturated, -outcome, seed=1)
+    assert mirrored == pytest.approx((-high, -low))
+
+
 @pytest.mark.parametrize("count", [3, 5, 10])
 def test_a_perfect_order_of_few_models_is_not_certain(count):
     rising = np.arange(count, dtype=float)
