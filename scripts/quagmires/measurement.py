@@ -39,8 +39,7 @@ def with_outcome(models: pd.DataFrame, kind: str) -> pd.DataFrame:
     UserError
         there is no such kind.
     """
-    if kind not in KINDS:
-        raise UserError(f"there is no outcome {kind!r}; choose one of {', '.join(KINDS)}")
+    _check_kind(kind)
     models = models.copy()
     moved = models[f"outcome_{kind}"] - models["outcome"]
     models["outcome"] = models[f"outcome_{kind}"]
@@ -73,13 +72,17 @@ def outcome_errors(models: pd.DataFrame, kind: str) -> pd.DataFrame:
     UserError
         there is no such kind.
     """
-    if kind not in KINDS:
-        raise UserError(f"there is no outcome {kind!r}; choose one of {', '.join(KINDS)}")
+    _check_kind(kind)
     errors = pd.DataFrame({"questions": models["outcome_se"].astype(float), "runs": np.nan, "checkpoints": np.nan})
     for layout in layouts(models):
         errors.iloc[layout.places, 1:] = layout.spread.errors(kind, layout.runs)
     errors["total"] = np.sqrt((errors**2).sum(axis=1, min_count=1))
     return errors
+
+
+def _check_kind(kind: str) -> None:
+    if kind not in KINDS:
+        raise UserError(f"there is no outcome {kind!r}; choose one of {', '.join(KINDS)}")
 
 
 def outcome_comparison(models: pd.DataFrame) -> pd.DataFrame:
