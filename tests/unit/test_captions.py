@@ -51,6 +51,15 @@ def test_the_papers_figures_and_tables_name_their_source(paper):
         assert f"Table {number} of the paper" in table_caption(f"table{number}", paper)
 
 
+def test_the_readme_has_the_captions_of_this_file():
+    settings = settings_of("paper", "example")
+    readme = " ".join((ROOT / "README.md").read_text().split())
+    shown = re.findall(r"docs/images/example-(\w+)\.png", readme)
+    assert len(shown) == 2
+    for name in shown:
+        assert f"**Figure {name[6:]}.** {figure_caption(name, settings)}" in readme
+
+
 def test_captions_say_what_was_trained_on_what(paper):
     caption = figure_caption("figure6", paper)
     assert "Llama3-8B-Instruct, SFT on Llama-Nemotron, AceReason-1.1 and OpenR1-Math-220k, GRPO on MATH" in caption
