@@ -46,7 +46,7 @@ def with_outcome(models: pd.DataFrame, kind: str) -> pd.DataFrame:
     models["gain"] = models["outcome"] - models["pass_at_1"]
     if "outcome_draws" in models:
         pairs = zip(models["outcome_draws"], moved, strict=True)
-        models["outcome_draws"] = [None if draws is None else np.asarray(draws, float) + by for draws, by in pairs]
+        models["outcome_draws"] = [np.asarray(draws, float) + by if np.ndim(draws) else None for draws, by in pairs]
     return models
 
 
@@ -142,7 +142,8 @@ def draws_of(models: pd.DataFrame, column: str) -> np.ndarray:
         first, second = DIFFERENCES[column]
         return draws_of(models, first) - draws_of(models, second)
     stored = models.get(f"{column}_draws", pd.Series([None] * len(models)))
-    rows = [np.full(DRAWS, np.nan) if one is None else np.asarray(one, float) for one in stored]
+    # Where no model has draws, what is stored can be a column of nan.
+    rows = [np.asarray(one, float) if np.ndim(one) else np.full(DRAWS, np.nan) for one in stored]
     return np.stack(rows) if rows else np.empty((0, DRAWS))
 
 
@@ -232,7 +233,8 @@ def _true_variance(x: np.ndarray, variances: np.ndarray) -> float:
 class StructuralLine:
     """outcome = intercept + slope * true value; `reliability` is the share of the measured variance that is true.
 
-    Slope and intercept are None where fewer than three models are known or errors alone explain their differences.
+    Slope and intercept are None where fewer than three models or no errors are known, or errors alone explain the
+    differences between models; reliability is 0 in the last case, else None as well.
     """
 
     models: int
@@ -248,9 +250,10 @@ def errors_in_variables(models: pd.DataFrame, column: str) -> StructuralLine:
     """
     known = models[np.isfinite(models["outcome"].astype(float)) & np.isfinite(models[column].astype(float))]
     x, outcome = known[column].to_numpy(float), known["outcome"].to_numpy(float)
-    if len(known) < 3:
+    errors = independent_errors(known, column)
+    if len(known) < 3 or not np.isfinite(errors).any():
         return StructuralLine(len(known), None, None, None)
-    variances = np.nan_to_num(independent_errors(known, column)) ** 2
+    variances = np.nan_to_num(errors) ** 2
     true = _true_variance(x, variances)
     if true == 0:
         return StructuralLine(len(known), None, None, 0.0)

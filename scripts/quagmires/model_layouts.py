@@ -17,11 +17,13 @@ DECIMALS = {"loo_mae": SCORE, "regret_at_1": SCORE}
 SHOWCASES = "Studies that stand in figures alone are in the CSV."
 
 
-def models_layout(frame: pd.DataFrame) -> Layout:
-    """Every SFT model; the best of a study before and after RL in bold."""
+def models_layout(frame: pd.DataFrame, settings: AnalysisSettings) -> Layout:
+    """Every SFT model; the best of a study before and after RL in bold, the gain that of the settings' outcome."""
+    kind = settings.analysis.outcome
+    gain = "gain" if kind == "best" else f"gain ({kind.replace('_', ' ')})"
     ks = frame["large_k"].dropna().unique()
     titles = ("Pass@1", f"Pass@{ks[0]:g}" if len(ks) == 1 else "Pass@large k", "generalization loss")
-    after = ("after RL: best", "last", "mean of run best", "gain")
+    after = ("after RL: best", "last", "mean of run best", gain)
     columns = [Column("study", left=True), Column("SFT model", left=True), Column("SFT tokens")]
     return Layout(
         [*columns, *map(Column, (*titles, *after))],
@@ -83,6 +85,9 @@ def predictors_layout(frame: pd.DataFrame, settings: AnalysisSettings) -> Layout
         " whose held-out outcomes are all the same.",
         "p by permutation of the models, exact where all orders could be listed.",
         "MAE and regret@1 in Pass@1: regret is by how much the first by the predictor falls short of the best.",
+        "The CSV also has, for predictors that are one measurement, slope and intercept of the line on their values"
+        " without measurement error (errors in variables), and reliability, the share of their variance between models"
+        " that is not measurement error.",
     ]
     return Layout(
         [*columns, *map(Column, titles)],

@@ -11,7 +11,7 @@ import pandas as pd
 from quagmires.agreement import rank_agreement
 from quagmires.analysis import AnalysisSettings, StudySettings
 from quagmires.labels import recipe_labels
-from quagmires.measurement import outcome_comparison
+from quagmires.measurement import errors_in_variables, outcome_comparison
 from quagmires.predictors import BASELINE, PREDICTORS, Predictor, applicable
 from quagmires.protocol import compare_over_splits, half, r2_over_splits
 from quagmires.selection import choice, leave_one_out
@@ -41,6 +41,8 @@ MODEL_COLUMNS = (
         for stage in ("before", "after")
     ),
 )
+# Predictors that are one column of the metrics, with a standard error.
+MEASUREMENTS = ("pass_at_1", "generalization_loss", "pass_at_large_k")
 # Of the table of predictors, what is text or a mark, and what is whole.
 TEXTS = ("study", "model", "level", "predictor", "label", "picked", "p_is_exact")
 COUNTS = ("asked", "models", "fitting", "validation", "splits", "undefined")
@@ -66,7 +68,8 @@ def predictors_frame(metrics: pd.DataFrame, settings: AnalysisSettings) -> pd.Da
     """One row for each study and predictor that applies to it, with all statistics; nothing but counts without models.
 
     Columns: those of `RankAgreement`; r2_ and those of `SplitSummary` for half of the models; r2_gain, its standard
-    deviation and share_better than the baseline on the same splits; loo_r2, loo_mae; picked, regret_at_1, top3_recall.
+    deviation and share_better than the baseline on the same splits; loo_r2, loo_mae; picked, regret_at_1, top3_recall;
+    slope, intercept and reliability of `StructuralLine` for predictors that are one measurement.
     """
     table = pd.DataFrame(
         _predictor_row(studied_models(metrics, name), name, study, predictor, settings)
@@ -97,6 +100,9 @@ def _predictor_row(
         gain = compare_over_splits(models, predictor, PREDICTORS[BASELINE], *split)
         row |= {"r2_gain": gain.mean_gain, "r2_gain_standard_deviation": gain.standard_deviation}
         row |= {"share_better": gain.share_better}
+    if predictor.name in MEASUREMENTS:
+        line = errors_in_variables(models, predictor.name)
+        row |= {"slope": line.slope, "intercept": line.intercept, "reliability": line.reliability}
     return {**row, "loo_r2": left_out.r2, "loo_mae": left_out.mae, **asdict(chosen)}
 
 

@@ -1,7 +1,6 @@
 """The paper's published values (results/published/tables.csv), to stand beside those of a run."""
 
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,7 +8,7 @@ import pandas as pd
 
 from quagmires.errors import UserError
 
-COLUMNS = ("table", "model", "row", "n_fit", "n_validation", "predictor", "mean", "std", "gain")
+COLUMNS = ("table", "level", "model", "row", "n_fit", "n_validation", "predictor", "mean", "std", "gain")
 NUMBERS = ("table", "n_fit", "n_validation", "mean", "std", "gain")
 # What the paper calls by the k it used.
 PREDICTORS = {"pass_at_64": "pass_at_large_k"}
@@ -34,10 +33,22 @@ class PublishedRow:
     validation: int | None = None
 
 
-class Published:
-    """The values, by table, model, row and predictor."""
+@dataclass(frozen=True)
+class PublishedStudy:
+    """A study of the paper: `model` as it calls it, and `level`, dataset or instance.
 
-    def __init__(self, values: dict[tuple[int, str, PublishedRow, str], PublishedValue]) -> None:
+    Data sets do not count: the paper's spellings (`MATH-train`, `AceReasoner1.1`) are no keys of a config, and each of
+    its models has one pair of them.
+    """
+
+    model: str
+    level: str
+
+
+class Published:
+    """The values, by table, study, row and predictor."""
+
+    def __init__(self, values: dict[tuple[int, PublishedStudy, PublishedRow, str], PublishedValue]) -> None:
         self._values = values
 
     @classmethod
@@ -50,17 +61,18 @@ class Published:
             no such file, a column is missing, a number is none, or two rows are for the same cell.
         """
         table = _read(Path(path))
-        values: dict[tuple[int, str, PublishedRow, str], PublishedValue] = {}
+        values: dict[tuple[int, PublishedStudy, PublishedRow, str], PublishedValue] = {}
         for line, row in enumerate(table.to_dict("records"), start=2):
             place = PublishedRow(budget_group(row["row"]), _whole(row["n_fit"]), _whole(row["n_validation"]))
-            key = (int(row["table"]), row["model"], place, PREDICTORS.get(row["predictor"], row["predictor"]))
+            study = PublishedStudy(row["model"], row["level"])
+            key = (int(row["table"]), study, place, PREDICTORS.get(row["predictor"], row["predictor"]))
             if key in values:
                 raise UserError(f"{path}: line {line} is for the same cell as one before; remove one of them")
             values[key] = PublishedValue(row["mean"], _known(row["std"]), _known(row["gain"]))
         return cls(values)
 
     def cell(
-        self, table: int | None, model: str, predictor: str, row: str = "all", fitting: int | None = None
+        self, table: int | None, study: PublishedStudy, predictor: str, row: str = "all", fitting: int | None = None
     ) -> PublishedValue | None:
         """What the paper printed; None where it has no such cell.
 
@@ -68,8 +80,8 @@ class Published:
         ----------
         table
             its number, or None for a table that is not the paper's.
-        model
-            as the paper calls it.
+        study
+            of the paper; another level of the same model is another study.
         predictor
             name in `predictors.PREDICTORS`.
         row
@@ -77,46 +89,44 @@ class Published:
         fitting
             number of fitted models, for ratio.
         """
-        for (number, of_model, place, of_predictor), value in self._values.items():
-            if (number, of_model, of_predictor) == (table, model, predictor) and (place.group, place.fitting) == (
+        for (number, of_study, place, of_predictor), value in self._values.items():
+            if (number, of_study, of_predictor) == (table, study, predictor) and (place.group, place.fitting) == (
                 budget_group(row),
                 fitting,
             ):
                 return value
         return None
 
-    def rows(self, table: int | None, model: str) -> list[PublishedRow]:
-        """The rows that a table has for a model, in its order."""
-        places = [place for number, of_model, place, _ in self._values if (number, of_model) == (table, model)]
+    def rows(self, table: int | None, study: PublishedStudy) -> list[PublishedRow]:
+        """The rows that a table has for a study, in its order."""
+        places = [place for number, of_study, place, _ in self._values if (number, of_study) == (table, study)]
         return list(dict.fromkeys(places))
 
-    def copied_from(self, table: int | None, model: str, row: str = "all") -> tuple[int, PublishedRow] | None:
+    def copied_from(
+        self, table: int | None, study: PublishedStudy, row: str = "all"
+    ) -> tuple[int, PublishedRow] | None:
         """The row of a more detailed table that has the same values as a row of this one, by number of that table.
 
         Tables 2 and 4 are rows of Tables 5 to 7 and 9, not always that of half of the models; Table 3 has the means
         over budgets of Tables 8 and 10. Ours are what the paper's text says, which is then something else.
         """
-        wanted = self._row(table, model, PublishedRow(row))
+        wanted = self._row(table, study, PublishedRow(row))
         for number in dict.fromkeys(number for number, *_ in self._values if number != table):
-            for place in self.rows(number, model):
+            for place in self.rows(number, study):
                 detailed = place.fitting is not None or place.group == AVERAGE
-                if wanted and detailed and self._row(number, model, place) == wanted:
+                if wanted and detailed and self._row(number, study, place) == wanted:
                     return number, place
         return None
 
-    def _row(self, table: int | None, model: str, place: PublishedRow) -> dict[str, tuple[float, float | None]]:
+    def _row(
+        self, table: int | None, study: PublishedStudy, place: PublishedRow
+    ) -> dict[str, tuple[float, float | None]]:
         """Mean and deviation by predictor."""
         return {
             predictor: (value.mean, value.standard_deviation)
             for (*where, predictor), value in self._values.items()
-            if where == [table, model, place]
+            if where == [table, study, place]
         }
-
-    def predictors(self, table: int | None, models: Iterable[str]) -> list[str]:
-        """The predictors that a table has a column for, in its order."""
-        wanted = set(models)
-        names = [name for number, model, _, name in self._values if number == table and model in wanted]
-        return list(dict.fromkeys(names))
 
 
 def budget_group(row: str) -> str:
@@ -142,7 +152,7 @@ def _read(path: Path) -> pd.DataFrame:
             table[name] = pd.to_numeric(table[name])
         except (ValueError, TypeError) as error:
             raise UserError(f"{path}: column {name}: {error}; give a number or nothing") from None
-    required = ["table", "model", "row", "predictor", "mean"]
+    required = ["table", "level", "model", "row", "predictor", "mean"]
     if table[required].isna().any(axis=None):
         line = int(table[required].isna().any(axis=1).idxmax()) + 2
         raise UserError(f"{path}: line {line} lacks one of {', '.join(required)}; fill it in")

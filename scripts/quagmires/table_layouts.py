@@ -7,11 +7,25 @@ import pandas as pd
 
 from quagmires.analysis import AnalysisSettings
 from quagmires.blocks import TableSettings
-from quagmires.published import AVERAGE, Published
+from quagmires.predictors import Predictor
+from quagmires.published import AVERAGE, Published, PublishedStudy
 from quagmires.table_formats import MISSING, Cell, Column, Layout, signed, with_error, with_interval
 from quagmires.tables import NOT_APPLICABLE, NOT_ENOUGH, table_predictors
 
 R2 = ("r2", "r2_by_fitting_size")
+# Headings that fit a wide table: all predictors are measured after SFT.
+SHORT = {
+    "pass_at_1": "Pass@1",
+    "generalization_loss": "gen. loss",
+    "generalization_loss_gain": "Pass@1 + gain",
+    "pass_at_large_k": "Pass@large k",
+    "average": "avg.",
+}
+# Short names that do not speak for themselves have a note.
+EXPLAINED = {
+    "generalization_loss_gain": "Pass@1 + gain: the gain is predicted from generalization loss.",
+    "average": "avg.: the mean of the predictions from generalization loss and from Pass@large k.",
+}
 
 
 def prediction_layout(
@@ -36,16 +50,16 @@ def prediction_layout(
     columns = [
         Column(_first_title(table), left=True),
         Column("based on", left=True),
-        *(Column(predictor.title(models)) for predictor in predictors),
+        *(Column(_heading(predictor, models)) for predictor in predictors),
         # Bare of our numbers of samples and k: the paper's stand in its own tables.
-        *(Column(predictor.title(pd.DataFrame()), "published") for predictor in theirs),
+        *(Column(_heading(predictor, pd.DataFrame()), "published") for predictor in theirs),
     ]
     chunks = [frame.iloc[start : start + len(predictors)] for start in range(0, len(frame), len(predictors))]
     rows = [
         [
             Cell(_row_title(lines.iloc[0], lines["validation"].max(), table, settings)),
             Cell(lines.iloc[0]["status"]),
-            *(_cell(line, lines, table) for _, line in lines.iterrows()),
+            *(_cell(line, table) for _, line in lines.iterrows()),
             *(
                 _published_cell(line)
                 for _, line in lines.iterrows()
@@ -55,6 +69,13 @@ def prediction_layout(
         for lines in chunks
     ]
     return Layout(columns, rows, _prediction_notes(frame, table, settings, published))
+
+
+def _heading(predictor: Predictor, models: pd.DataFrame) -> str:
+    """The short name, with the bracket that the predictor's own title has; without a short name that title."""
+    title, bare = predictor.title(models), predictor.title(pd.DataFrame())
+    bracket = "" if predictor.name in EXPLAINED else title.removeprefix(bare)
+    return SHORT.get(predictor.name, bare) + bracket
 
 
 def _published_predictors(frame: pd.DataFrame) -> set[str]:
@@ -91,10 +112,10 @@ def _study_title(study: str, studies: Sequence[str], settings: AnalysisSettings)
     return block.model_title if titles[block.model_title] == 1 else block.title
 
 
-def _cell(line: pd.Series, lines: pd.DataFrame, table: TableSettings) -> Cell:
-    fewer = "" if pd.isna(line["models"]) or line["models"] == lines["models"].max() else f" ({line['models']} models)"
+def _cell(line: pd.Series, table: TableSettings) -> Cell:
+    # The status of the row says how many models there are.
+    fewer = "" if pd.isna(line["models"]) or line["models"] == line["with_outcome"] else f" ({line['models']} models)"
     if pd.isna(line["value"]):
-        # The status of the row says how many models there are.
         return Cell(
             MISSING if line["note"] == NOT_ENOUGH and not fewer else line["note"].removesuffix(" models") + fewer
         )
@@ -116,7 +137,7 @@ def _published_cell(line: pd.Series) -> Cell:
 def _prediction_notes(
     frame: pd.DataFrame, table: TableSettings, settings: AnalysisSettings, published: Published
 ) -> list[str]:
-    notes = []
+    notes = [text for name, text in EXPLAINED.items() if frame["predictor"].eq(name).any()]
     if frame["status"].str.contains(" of .* models").any():
         notes.append("Models that have been through RL, of those that the study asks for.")
     if table.statistic in R2:
@@ -143,8 +164,10 @@ def _prediction_notes(
 def _published_notes(table: TableSettings, settings: AnalysisSettings, published: Published) -> list[str]:
     """Where the paper's values are not what its text says, and what to compare ours with."""
     notes = []
-    for title in dict.fromkeys(settings.studies[name].model_title for name in table.studies):
-        source = published.copied_from(table.published, title, "half" if table.statistic == "r2" else "all")
+    blocks = (settings.studies[name] for name in table.studies)
+    for study in dict.fromkeys(PublishedStudy(block.model_title, block.level) for block in blocks):
+        title = study.model
+        source = published.copied_from(table.published, study, "half" if table.statistic == "r2" else "all")
         if source and source[1].group == AVERAGE:
             notes.append(
                 f"The published values of {title} are the paper's means over budgets (its Table {source[0]}), ours are"

@@ -18,7 +18,7 @@ from quagmires.blocks import TableSettings
 from quagmires.errors import UserError
 from quagmires.predictors import BASELINE, PREDICTORS, Predictor, applicable, known
 from quagmires.protocol import SplitSummary, half, possible_fitting_sizes, r2_over_splits
-from quagmires.published import AVERAGE, Published
+from quagmires.published import AVERAGE, Published, PublishedStudy
 
 DECIMALS = 2
 # Names of the statistics' fields in the CSV, where they differ.
@@ -30,7 +30,7 @@ RENAMED = {
     "spearman_p": "p",
 }
 COLUMNS = (
-    *("study", "model", "row", "fitting", "validation", "status", "predictor", "note"),
+    *("study", "model", "row", "fitting", "validation", "status", "with_outcome", "predictor", "note"),
     *("models", "value", "standard_deviation", "standard_error", "median", "q25", "q75"),
     *("all_variance_mean", "all_variance_median", "splits", "undefined", "low", "high", "p", "p_is_exact", "kendall"),
     *("gain", "best", "published_fitting", "published_validation"),
@@ -66,8 +66,9 @@ def prediction_frame(
 
     Returns
     -------
-    DataFrame of `COLUMNS`. `status` says how many models a row rests on, or why it is empty; `note` why a cell is.
-    Without models, or with too few, a row has its published values alone.
+    DataFrame of `COLUMNS`. `status` says how many models a row can rest on (`with_outcome`), or why it is empty;
+    `models`, which can be fewer, is how many a cell rests on; `note` says why a cell is empty. Without models, or with
+    too few, a row has its published values alone.
     """
     predictors = table_predictors(table, settings)
     lines = [
@@ -76,8 +77,8 @@ def prediction_frame(
         for line in _study_lines(studied_models(metrics, name), name, table, predictors, settings, published)
     ]
     frame = pd.DataFrame(lines).reindex(columns=list(COLUMNS))
-    whole = ["fitting", "validation", "models", "splits", "undefined", "published_fitting", "published_validation"]
-    return frame.astype(dict.fromkeys(whole, "Int64"))
+    whole = ["fitting", "validation", "with_outcome", "models", "splits", "undefined"]
+    return frame.astype(dict.fromkeys([*whole, "published_fitting", "published_validation"], "Int64"))
 
 
 def studied_models(metrics: pd.DataFrame, study: str) -> pd.DataFrame:
@@ -110,7 +111,8 @@ def _study_lines(
     published: Published,
 ) -> list[dict[str, object]]:
     block = settings.studies[study]
-    rows = _rows(models, block.model_title, table, settings, published)
+    theirs = PublishedStudy(block.model_title, block.level)
+    rows = _rows(models, theirs, table, settings, published)
     usable = [predictor for predictor in applicable(block.level) if predictor in predictors]
     found = {predictor.name: _statistics(models, predictor, rows, table, settings) for predictor in usable}
     # A difference of two predictors on different models would say more about the models.
@@ -121,17 +123,22 @@ def _study_lines(
         status = _status(models, row, len(block.recipes), table, settings)
         cells = [_cell(predictor, row, table, found) for predictor in predictors]
         _compare(cells, comparable)
-        theirs = _published_cells(predictors, row, table.published, block.model_title, published)
+        printed = _published_cells(predictors, row, table.published, theirs, published)
         place = {"study": study, "model": block.model_title, "row": row.group, "status": status}
-        lines += [{**place, **ours, **beside} for ours, beside in zip(cells, theirs, strict=True)]
+        place["with_outcome"] = _with_outcome(models, row, table, settings)
+        lines += [{**place, **ours, **beside} for ours, beside in zip(cells, printed, strict=True)]
     return lines
 
 
 def _rows(
-    models: pd.DataFrame, title: str, table: TableSettings, settings: AnalysisSettings, published: Published
+    models: pd.DataFrame,
+    study: PublishedStudy,
+    table: TableSettings,
+    settings: AnalysisSettings,
+    published: Published,
 ) -> list[Row]:
     """Of one study: what can be shown, what is asked for, and what the paper has beside it."""
-    theirs = published.rows(table.published, title)
+    theirs = published.rows(table.published, study)
     if table.statistic == "r2_by_fitting_size":
         sizes = table.fitting_sizes or sorted(
             {*possible_fitting_sizes(_count(models)), *(place.fitting for place in theirs if place.fitting)}
@@ -206,15 +213,15 @@ def is_best(value: float | None, values: Iterable[float | None], decimals: int =
 
 
 def _published_cells(
-    predictors: Sequence[Predictor], row: Row, table: int | None, title: str, published: Published
+    predictors: Sequence[Predictor], row: Row, table: int | None, study: PublishedStudy, published: Published
 ) -> list[dict[str, object]]:
-    values = [published.cell(table, title, predictor.name, row.group, row.fitting) for predictor in predictors]
+    values = [published.cell(table, study, predictor.name, row.group, row.fitting) for predictor in predictors]
     means = [value.mean for value in values if value]
     place = next(
-        (place for place in published.rows(table, title) if row.fitting and place.fitting == row.fitting), None
+        (place for place in published.rows(table, study) if row.fitting and place.fitting == row.fitting), None
     )
     where = {"published_fitting": place.fitting, "published_validation": place.validation} if place else {}
-    baseline = published.cell(table, title, BASELINE, row.group, row.fitting)
+    baseline = published.cell(table, study, BASELINE, row.group, row.fitting)
     cells = []
     for predictor, value in zip(predictors, values, strict=True):
         if value is None:
@@ -242,6 +249,16 @@ def _status(models: pd.DataFrame, row: Row, asked: int, table: TableSettings, se
     return _counted(models, asked, _needed(row, table))
 
 
+def _with_outcome(models: pd.DataFrame, row: Row, table: TableSettings, settings: AnalysisSettings) -> int:
+    """How many models with an outcome a row can rest on: what a cell's own number is compared with."""
+    if table.statistic != "spearman_by_budget":
+        return _count(models)
+    counts = {label: _count(group) for label, group in _budgets(models, settings.analysis.budgets).items()}
+    if row.group == AVERAGE:
+        return sum(count for count in counts.values() if count >= agreement.FEWEST_MODELS)
+    return counts.get(row.group, 0)
+
+
 def _needed(row: Row, table: TableSettings) -> int:
     """The fewest models that a value can be had from."""
     if table.statistic in ("spearman", "spearman_by_budget"):
@@ -252,15 +269,20 @@ def _needed(row: Row, table: TableSettings) -> int:
 
 
 def _budget_status(models: pd.DataFrame, label: str, budgets: Sequence[float]) -> str:
-    labels = budget_labels(budgets)
-    place = np.searchsorted(budgets, models["sft_tokens"].to_numpy(float))
+    groups = _budgets(models, budgets)
     if label == AVERAGE:
-        enough = sum(_count(models[place == index]) >= agreement.FEWEST_MODELS for index in range(len(labels)))
+        enough = sum(_count(group) >= agreement.FEWEST_MODELS for group in groups.values())
         return f"mean of {enough} budget{'' if enough == 1 else 's'}" if enough else "no budget has enough models"
-    if label not in labels:
+    if label not in groups:
         return "no such budget here"
-    group = models[place == labels.index(label)]
+    group = groups[label]
     return _counted(group, 0, agreement.FEWEST_MODELS) if len(group) else "no models in this budget"
+
+
+def _budgets(models: pd.DataFrame, budgets: Sequence[float]) -> dict[str, pd.DataFrame]:
+    """The models of each budget, by its label."""
+    place = np.searchsorted(budgets, models["sft_tokens"].to_numpy(float))
+    return {label: models[place == index] for index, label in enumerate(budget_labels(budgets))}
 
 
 def _counted(models: pd.DataFrame, asked: int, needed: int) -> str:

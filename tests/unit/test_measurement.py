@@ -8,6 +8,7 @@ from quagmires.measurement import (
     KINDS,
     calibrated,
     difference_error,
+    draws_of,
     errors_in_variables,
     independent_errors,
     outcome_comparison,
@@ -191,6 +192,17 @@ def test_without_draws_differences_have_both_errors():
     assert difference_error(models, 0, 1, "outcome") == pytest.approx(0.05)
 
 
+@pytest.mark.parametrize("column", ["pass_at_1", "outcome", "gain"])
+def test_columns_of_nan_are_no_draws(column):
+    """What a study has of which no model has draws, as read from a file."""
+    models = metrics(scores_after_rl(2), pass_at_1_draws=np.nan, outcome_draws=np.nan)
+    models = models.assign(pass_at_1_se=0.03, outcome_se=0.03, gain_se=0.03)
+    for kind in ("best", "last"):
+        drawn = draws_of(with_outcome(models, kind), column)
+        assert drawn.shape == (2, DRAWS) and np.isnan(drawn).all()
+        assert difference_error(with_outcome(models, kind), 0, 1, column) == pytest.approx(0.03 * np.sqrt(2))
+
+
 def test_the_error_of_a_gain_is_that_of_the_difference_of_draws():
     generator = np.random.default_rng(0)
     before, after = 0.3 + generator.normal(0, 0.02, (2, 2, DRAWS))
@@ -278,3 +290,5 @@ def test_no_structural_line_without_models_or_true_differences():
     assert errors_in_variables(models, "pass_at_1").slope is None
     noise = pd.DataFrame({"outcome": [0.4, 0.5, 0.45], "pass_at_1": [0.30, 0.31, 0.32], "pass_at_1_se": 0.05})
     assert errors_in_variables(noise, "pass_at_1").reliability == 0
+    unknown = errors_in_variables(noise.assign(pass_at_1_se=np.nan), "pass_at_1")
+    assert (unknown.models, unknown.slope, unknown.reliability) == (3, None, None)

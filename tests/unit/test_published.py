@@ -7,12 +7,14 @@ import pandas as pd
 import pytest
 
 from quagmires.errors import UserError
-from quagmires.published import Published, PublishedRow, PublishedValue
+from quagmires.published import Published, PublishedRow, PublishedStudy, PublishedValue
 from support import ROOT
 
 TABLES = ROOT / "results" / "published" / "tables.csv"
 PAPER = ROOT.parent / "shared" / "paper" / "quagmires.txt"
 LLAMA, MISTRAL = "Llama3-8B-Instruct", "Mistral-NeMo-12B-Instruct"
+LLAMA_DATASET, LLAMA_INSTANCE = PublishedStudy(LLAMA, "dataset"), PublishedStudy(LLAMA, "instance")
+MISTRAL_DATASET, MISTRAL_INSTANCE = PublishedStudy(MISTRAL, "dataset"), PublishedStudy(MISTRAL, "instance")
 # Rows of values times columns of predictors.
 SIZES = {1: 8, 2: 8, 3: 4, 4: 4, 5: 32, 6: 24, 7: 16, 8: 8, 9: 14, 10: 8}
 MISPRINT = (10, MISTRAL, "budget <2B")
@@ -77,43 +79,50 @@ def test_the_average_row_is_the_mean_of_the_budgets(table):
 
 
 def test_table_2_of_llama_is_the_row_of_5_fitted_models_not_of_half(published):
-    assert published.copied_from(2, LLAMA, "half") == (5, PublishedRow("ratio", 5, 11))
-    assert published.copied_from(2, MISTRAL, "half") == (6, PublishedRow("ratio", 5, 5))
-    assert published.copied_from(4, LLAMA, "half") == (7, PublishedRow("ratio", 8, 9))
-    assert published.copied_from(4, MISTRAL, "half") == (9, PublishedRow("ratio", 6, 6))
+    assert published.copied_from(2, LLAMA_DATASET, "half") == (5, PublishedRow("ratio", 5, 11))
+    assert published.copied_from(2, MISTRAL_DATASET, "half") == (6, PublishedRow("ratio", 5, 5))
+    assert published.copied_from(4, LLAMA_INSTANCE, "half") == (7, PublishedRow("ratio", 8, 9))
+    assert published.copied_from(4, MISTRAL_INSTANCE, "half") == (9, PublishedRow("ratio", 6, 6))
     half = [
-        published.cell(5, LLAMA, name, "ratio", 8).mean
+        published.cell(5, LLAMA_DATASET, name, "ratio", 8).mean
         for name in ("pass_at_1", "generalization_loss", "pass_at_large_k", "average")
     ]
     assert half == [0.64, 0.88, 0.88, 0.93]
 
 
 def test_table_3_has_the_means_over_budgets(published):
-    assert published.copied_from(3, LLAMA) == (8, PublishedRow("average"))
-    assert published.copied_from(3, MISTRAL) == (10, PublishedRow("average"))
-    assert published.copied_from(1, LLAMA) is None
+    assert published.copied_from(3, LLAMA_INSTANCE) == (8, PublishedRow("average"))
+    assert published.copied_from(3, MISTRAL_INSTANCE) == (10, PublishedRow("average"))
+    assert published.copied_from(1, LLAMA_DATASET) is None
 
 
 def test_cells_are_found_under_the_names_of_the_workflow(published):
-    assert published.cell(1, LLAMA, "average") == PublishedValue(0.97, None, 0.22)
-    assert published.cell(2, MISTRAL, "generalization_loss", "half") == PublishedValue(0.79, 0.26, 0.50)
-    assert published.cell(5, LLAMA, "pass_at_large_k", "ratio", 3) == PublishedValue(0.80, 0.23)
-    assert published.cell(8, LLAMA, "pass_at_large_k", "< 2B") == PublishedValue(0.99, None, 0.22)
-    assert published.cell(10, MISTRAL, "pass_at_1", "average") == PublishedValue(0.70)
+    assert published.cell(1, LLAMA_DATASET, "average") == PublishedValue(0.97, None, 0.22)
+    assert published.cell(2, MISTRAL_DATASET, "generalization_loss", "half") == PublishedValue(0.79, 0.26, 0.50)
+    assert published.cell(5, LLAMA_DATASET, "pass_at_large_k", "ratio", 3) == PublishedValue(0.80, 0.23)
+    assert published.cell(8, LLAMA_INSTANCE, "pass_at_large_k", "< 2B") == PublishedValue(0.99, None, 0.22)
+    assert published.cell(10, MISTRAL_INSTANCE, "pass_at_1", "average") == PublishedValue(0.70)
 
 
 def test_what_the_paper_does_not_have_is_none(published):
-    assert published.cell(None, LLAMA, "average") is None
-    assert published.cell(3, LLAMA, "generalization_loss") is None
-    assert published.cell(5, LLAMA, "average", "ratio", 9) is None
-    assert published.cell(5, MISTRAL, "average", "ratio", 3) is None
-    assert published.rows(1, "Qwen3-4B-Base") == []
-    assert published.copied_from(None, LLAMA) is None
+    assert published.cell(None, LLAMA_DATASET, "average") is None
+    assert published.cell(3, LLAMA_INSTANCE, "generalization_loss") is None
+    assert published.cell(5, LLAMA_DATASET, "average", "ratio", 9) is None
+    assert published.cell(5, MISTRAL_DATASET, "average", "ratio", 3) is None
+    assert published.rows(1, PublishedStudy("Qwen3-4B-Base", "dataset")) == []
+    assert published.copied_from(None, LLAMA_DATASET) is None
+
+
+def test_values_of_one_level_do_not_stand_for_another(published):
+    assert published.rows(1, LLAMA_DATASET) and published.rows(1, LLAMA_INSTANCE) == []
+    assert published.cell(1, LLAMA_INSTANCE, "pass_at_1") is None
+    assert published.cell(3, LLAMA_DATASET, "pass_at_1") is None
+    assert published.copied_from(3, LLAMA_DATASET) is None
 
 
 def test_rows_are_in_the_order_of_the_paper(published):
-    assert [place.group for place in published.rows(8, LLAMA)] == ["<2B", "2-5B", "5-20B", "average"]
-    assert [place.fitting for place in published.rows(9, MISTRAL)] == [2, 3, 4, 5, 6, 8, 10]
+    assert [place.group for place in published.rows(8, LLAMA_INSTANCE)] == ["<2B", "2-5B", "5-20B", "average"]
+    assert [place.fitting for place in published.rows(9, MISTRAL_INSTANCE)] == [2, 3, 4, 5, 6, 8, 10]
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """Tables of predictors, models and outcomes: what stands in each cell, and what a row without results says."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -8,7 +10,7 @@ from quagmires.agreement import by_budget, rank_agreement
 from quagmires.analysis import AnalysisSettings, StudySettings
 from quagmires.blocks import Analysis, TableSettings
 from quagmires.errors import UserError
-from quagmires.measurement import with_outcome
+from quagmires.measurement import errors_in_variables, with_outcome
 from quagmires.model_layouts import models_layout, outcomes_layout, predictors_layout
 from quagmires.model_tables import models_frame, outcomes_frame, predictors_frame
 from quagmires.predictors import PREDICTORS, outcome_on, predictor
@@ -162,11 +164,12 @@ def test_ours_and_the_published_stand_in_columns_of_their_own():
     assert (line["published_mean"], line["published_gain"], line["published_best"]) == (0.97, 0.22, True)
     assert cell(frame, "generalization_loss_gain", study="llama")[["published_mean", "published_gain"]].isna().all()
     titles, rows, _ = shown(statistic="spearman", studies=["llama", "mistral"], published=1)
-    assert titles[2] == "SFT Pass@1 (avg. of 64)" and titles[7:] == [
-        "published: SFT Pass@1",
-        "published: SFT generalization loss",
-        "published: SFT Pass@large k",
-        "published: Gen. loss + Pass@large k",
+    assert titles[2:7] == ["Pass@1 (avg. of 64)", "gen. loss", "Pass@1 + gain", "Pass@large k (k=64)", "avg."]
+    assert titles[7:] == [
+        "published: Pass@1",
+        "published: gen. loss",
+        "published: Pass@large k",
+        "published: avg.",
     ]
     worst = cell(frame, "pass_at_1", study="llama")
     assert rows[0][2] == f"{worst['value']:.2f} [{worst['low']:.2f}, {worst['high']:.2f}]"
@@ -272,6 +275,41 @@ def test_a_predictor_known_for_fewer_models_says_so_and_has_no_gain():
     assert [" (8 models)" in text for text in rows[0][2:]] == [False, True, True, False, True]
 
 
+@pytest.mark.parametrize("statistic", ["spearman", "r2", "r2_by_fitting_size", "spearman_by_budget"])
+def test_cells_that_all_rest_on_fewer_models_than_their_row_says_are_marked(statistic):
+    """A model with an outcome, but none of the predictors."""
+    metrics = METRICS.copy()
+    first = metrics.index[metrics["study"] == "chosen"][0]
+    metrics.loc[first, ["pass_at_1", "pass_at_large_k"]] = np.nan
+    table = {"statistic": statistic, "studies": ["chosen"]}
+    frame = frame_of(metrics, **table)
+    _, rows, _ = shown(metrics, **table)
+    marks = [[re.search(r"\((\d) models\)", text) for text in row[2:]] for row in rows]
+    if statistic == "spearman_by_budget":
+        # The first model is in the first budget, which is left with two.
+        assert [row[1] for row in rows] == ["3 models", "3 models", "3 models", "mean of 3 budgets"]
+        assert list(frame["with_outcome"].unique()) == [3, 9]
+        assert [[mark and mark[1] for mark in row] for row in marks] == [["2"] * 2, [None] * 2, [None] * 2, ["6"] * 2]
+    else:
+        assert {row[1] for row in rows} == {"9 models"} and set(frame["with_outcome"]) == {9}
+        assert {mark[1] for row in marks for mark in row} == {"8"}
+
+
+def test_published_values_stand_beside_studies_of_their_level_alone():
+    _, rows, _ = shown(statistic="spearman", studies=["llama", "chosen"], published=1)
+    assert rows[0][7:] == ["0.75", "0.94", "0.95", "**0.97 (+0.22)**"] and rows[1][7:] == ["–"] * 4
+    frame = frame_of(statistic="r2_by_fitting_size", studies=["chosen"], published=5)
+    assert frame["published_fitting"].isna().all() and frame["fitting"].max() == 7
+
+
+def test_short_headings_are_explained_and_a_predictor_without_one_keeps_its_title():
+    titles, _, notes = shown(statistic="r2", studies=["llama"], published=2)
+    assert max(map(len, titles[2:])) <= len("published: Pass@large k")
+    for short in ("avg.", "Pass@1 + gain"):
+        assert short in titles and any(note.startswith(f"{short}: ") for note in notes)
+    assert not any(note.startswith("avg.") for note in shown(statistic="r2", studies=["chosen"])[2])
+
+
 def test_as_many_but_other_models_are_not_compared():
     metrics = METRICS.copy()
     first, second = metrics.index[metrics["study"] == "llama"][:2]
@@ -329,11 +367,7 @@ def test_what_does_not_apply_has_no_column_unless_it_is_asked_for():
     titles, rows, notes = shown(
         statistic="spearman", studies=["chosen"], predictors=["generalization_loss", "pass_at_large_k"], published=3
     )
-    assert titles[2:] == [
-        "SFT generalization loss",
-        "SFT Pass@large k (k=64)",
-        "published: SFT Pass@large k",
-    ]
+    assert titles[2:] == ["gen. loss", "Pass@large k (k=64)", "published: Pass@large k"]
     assert rows[0][2] == "not applicable" and not rows[0][3].startswith("–")
     assert any(note.startswith("Not applicable") for note in notes)
     _, rows, _ = shown(statistic="spearman", studies=["llama", "chosen"])
@@ -454,7 +488,7 @@ def test_before_any_rl_the_tables_say_so():
         metrics = without_rl(metrics, study, count)
     layout = outcomes_layout(outcomes_frame(metrics, SETTINGS), metrics, SETTINGS)
     assert layout.rows == [] and layout.notes == ["No SFT model has been through RL yet."]
-    assert [row[6] for row in texts_of(models_layout(models_frame(metrics, SETTINGS)))] == ["–"] * 27
+    assert [row[6] for row in texts_of(models_layout(models_frame(metrics, SETTINGS), SETTINGS))] == ["–"] * 27
 
 
 def test_models_are_listed_best_first_and_those_without_rl_last():
@@ -462,9 +496,34 @@ def test_models_are_listed_best_first_and_those_without_rl_last():
     frame = models_frame(metrics, SETTINGS)
     llama = frame[frame["study"] == "llama"]
     assert llama["outcome"].iloc[:8].is_monotonic_decreasing and llama["outcome"].iloc[8:].isna().all()
-    rows = texts_of(models_layout(frame))
+    rows = texts_of(models_layout(frame, SETTINGS))
     assert rows[0][1] == llama["label"].iloc[0] and rows[0][6].startswith("**") and " ± 0.010" in rows[0][6]
     assert rows[0][2] == "9B"
+
+
+@pytest.mark.parametrize(
+    ("kind", "heading"), [("best", "gain"), ("last", "gain (last)"), ("mean_of_run_best", "gain (mean of run best)")]
+)
+def test_the_gain_names_its_outcome_where_that_is_not_the_best(kind, heading):
+    given = settings(outcome=kind)
+    frame = models_frame(with_outcome(METRICS, kind), given)
+    assert models_layout(frame, given).columns[-1].title == heading
+    assert frame["gain"].to_numpy() == pytest.approx((frame[f"outcome_{kind}"] - frame["pass_at_1"]).to_numpy())
+
+
+def test_the_table_of_predictors_has_the_line_without_measurement_error():
+    frame = predictors_frame(METRICS, SETTINGS)
+    line = cell(frame, "generalization_loss", study="llama")
+    expected = errors_in_variables(of(METRICS, "llama"), "generalization_loss")
+    assert (line["slope"], line["intercept"], line["reliability"]) == (
+        expected.slope,
+        expected.intercept,
+        expected.reliability,
+    )
+    assert 0 < line["reliability"] < 1 and line["slope"] < 0
+    of_lines = frame["predictor"].isin(["pass_at_1", "generalization_loss", "pass_at_large_k"])
+    assert frame["reliability"].notna().eq(of_lines).all()
+    assert any("errors in variables" in note for note in predictors_layout(frame, SETTINGS).notes)
 
 
 def test_the_script_writes_every_table_in_three_formats_and_all_together(tmp_path, make_tables):
@@ -507,7 +566,7 @@ def test_the_script_says_what_is_wrong_with_its_metrics(tmp_path, make_tables):
     METRICS.iloc[:0].to_parquet(tmp_path / "empty.parquet")
     for name, message in {
         "other.parquet": "none of the studies of test",
-        "empty.parquet": "no models",
+        "empty.parquet": "none of the studies of test",
         "missing.parquet": "no such file",
     }.items():
         arguments = ("--metrics", tmp_path / name, "--analysis", tmp_path / "analysis.json")
