@@ -21,9 +21,9 @@ rule analysis_settings:
         f"{ROOT}/analysis.json",
     localrule: True
     params:
-        settings=analysis.analysis_settings(CONFIG, EXPERIMENT.sheet).model_dump_json(
-            indent=2
-        ),
+        settings=analysis.analysis_settings(
+            CONFIG, EXPERIMENT.sheet, STORED_LABEL
+        ).model_dump_json(indent=2),
     message:
         "Settings of the analysis"
     run:
@@ -77,11 +77,12 @@ if not ONLY_METRICS:
         params:
             large_k=CONFIG.evaluation.large_k,
             seed=CONFIG.seed,
+            label=CONFIG.label,
         message:
             "Metrics of {CONFIG.experiment}"
         shell:
             "{PYTHON} scripts/collect_metrics.py --sheet {input.sheet} --root {ROOT}"
-            " --large-k {params.large_k} --seed {params.seed} --output {output.metrics}"
+            " --large-k {params.large_k} --seed {params.seed} --label {params.label:q} --output {output.metrics}"
             " --curves {output.curves} --training {output.training}" + LOGGED
 
     rule metrics_so_far:
@@ -100,13 +101,14 @@ if not ONLY_METRICS:
         params:
             large_k=CONFIG.evaluation.large_k,
             seed=CONFIG.seed,
+            label=CONFIG.label,
             # No inputs: what RL has left is read, never made or repeated to rank models.
             finished=finished_scores(),
         message:
             "Metrics of {CONFIG.experiment} so far"
         shell:
             "{PYTHON} scripts/collect_metrics.py --sheet {input.sheet} --root {ROOT}"
-            " --large-k {params.large_k} --seed {params.seed} --output {output} --rl-optional"
+            " --large-k {params.large_k} --seed {params.seed} --label {params.label:q} --output {output} --rl-optional"
             + LOGGED
 
 

@@ -21,6 +21,7 @@ from quagmires import (
     resources as requests,
     run_settings,
     sources,
+    stored_metrics,
 )
 from quagmires.errors import UserError
 from quagmires.files import write_text
@@ -40,7 +41,8 @@ def only_metrics(experiment):
 
 def load_experiment():
     """The experiment, or one line that says what is wrong with its config."""
-    files = schema.Files(workflow.configfiles)
+    # The last one is the Snakefile's, which the others are laid over.
+    files = schema.Files([workflow.configfiles[-1], *workflow.configfiles[:-1]])
     try:
         parsed = schema.parse(config, files)
         checks.check_sources(parsed, files)
@@ -49,7 +51,11 @@ def load_experiment():
         checks.check_numbers(experiment, files)
         # The plan itself is printed before it is refused; Snakemake knows its targets only later. And stored metrics cost
         # nothing more.
-        if "plan" not in sys.argv and not only_metrics(experiment):
+        if (
+            workflow.is_main_process
+            and "plan" not in sys.argv
+            and not only_metrics(experiment)
+        ):
             check_budget(experiment)
         return experiment
     except UserError as error:
@@ -92,6 +98,10 @@ wildcard_constraints:
 
 
 ONLY_METRICS = only_metrics(EXPERIMENT)
+# Stored metrics may come from elsewhere, and carry what is to be said of them.
+STORED_LABEL = (
+    stored_metrics.stored_label(f"{ROOT}/metrics.parquet") if ONLY_METRICS else ""
+)
 CAPTIONS = "config/captions.yaml"
 TABLES = (*analysis.TABLES, *CONFIG.tables)
 # Curves of Pass@k and of training are stored beside the metrics, but metrics are enough.

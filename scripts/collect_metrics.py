@@ -9,6 +9,7 @@ import pandas as pd
 from quagmires.collection import macro, metrics_row, score_files
 from quagmires.errors import UserError, command_line
 from quagmires.files import read_json, whole_file
+from quagmires.stored_metrics import write_metrics
 
 
 def main() -> None:
@@ -17,6 +18,7 @@ def main() -> None:
     parser.add_argument("--root", type=Path, required=True, help="the experiment's results folder")
     parser.add_argument("--large-k", type=int, required=True)
     parser.add_argument("--seed", type=int, required=True, help="of the bootstrap over problems")
+    parser.add_argument("--label", default="", help="shown on whatever is made of them")
     parser.add_argument("--output", type=Path, required=True, help="parquet")
     parser.add_argument("--curves", type=Path, help="parquet of Pass@k curves")
     parser.add_argument("--training", type=Path, help="parquet of GRPO metrics by step")
@@ -26,13 +28,14 @@ def main() -> None:
     runs = pd.read_csv(options.sheet, sep="\t").to_dict("records")
     if not options.rl_optional:
         require_rl(options.root, runs)
-    tables = {options.output: [metrics_row(options.root, run, options.large_k, options.seed) for run in runs]}
+    rows = [metrics_row(options.root, run, options.large_k, options.seed) for run in runs]
     for path, rows_of in ((options.curves, curve_rows), (options.training, training_rows)):
         if path:
-            tables[path] = [row for run in runs for row in rows_of(options.root, run)]
-    for path, rows in tables.items():
-        with whole_file(path) as temporary:
-            pd.DataFrame(rows).to_parquet(temporary, index=False)
+            with whole_file(path) as temporary:
+                pd.DataFrame([row for run in runs for row in rows_of(options.root, run)]).to_parquet(
+                    temporary, index=False
+                )
+    write_metrics(options.output, pd.DataFrame(rows), options.label)
 
 
 def require_rl(root: Path, runs: list[dict]) -> None:

@@ -10,6 +10,7 @@ import pandas as pd
 from quagmires.analysis import AnalysisSettings
 from quagmires.errors import UserError, command_line
 from quagmires.figures import Results, draw_and_save, figure_names
+from quagmires.stored_metrics import read_metrics
 
 
 def main() -> None:
@@ -22,8 +23,9 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=1, help="processes (default: 1)")
     options = parser.parse_args()
 
-    tables = [path and read(path) for path in (options.metrics, options.curves, options.training)]
-    results = Results.of(AnalysisSettings.read(options.analysis), *tables)
+    settings = AnalysisSettings.read(options.analysis)
+    curves = [path and read(path) for path in (options.curves, options.training)]
+    results = Results.of(settings, read_metrics(options.metrics, settings), *curves)
     draw_all(results, options.output, options.workers)
 
 

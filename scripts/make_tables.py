@@ -10,12 +10,13 @@ import pandas as pd
 
 from quagmires.analysis import AnalysisSettings
 from quagmires.captions import CAPTIONS, table_caption
-from quagmires.errors import UserError, command_line
+from quagmires.errors import command_line
 from quagmires.files import whole_file, write_text
 from quagmires.measurement import with_outcome
 from quagmires.model_layouts import models_layout, outcomes_layout, predictors_layout
 from quagmires.model_tables import models_frame, outcomes_frame, predictors_frame
 from quagmires.published import Published
+from quagmires.stored_metrics import read_metrics
 from quagmires.table_formats import Layout, latex, markdown
 from quagmires.table_layouts import prediction_layout
 from quagmires.tables import prediction_frame
@@ -52,25 +53,6 @@ def main() -> None:
     write_text(options.output / "tables.md", label + "\n".join(sections))
 
 
-def read_metrics(path: Path, settings: AnalysisSettings) -> pd.DataFrame:
-    """The metrics.
-
-    Raises
-    ------
-    UserError
-        no such file, no models, or none of the settings' studies.
-    """
-    try:
-        metrics = pd.read_parquet(path)
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file; `snakemake tables` makes it") from None
-    if metrics.empty:
-        raise UserError(f"{path}: no models; run the workflow first")
-    if not metrics["study"].isin(settings.studies).any():
-        raise UserError(f"{path}: none of the studies of {settings.experiment}; give the metrics of this experiment")
-    return metrics
-
-
 def tables(metrics: pd.DataFrame, settings: AnalysisSettings, published: Published) -> Iterator[Table]:
     """Those of the settings, then those of every experiment, the longest last."""
     for name, table in settings.tables.items():
@@ -81,7 +63,7 @@ def tables(metrics: pd.DataFrame, settings: AnalysisSettings, published: Publish
     outcomes = outcomes_frame(metrics, settings)
     yield Table("outcomes", outcomes, outcomes_layout(outcomes, metrics, settings))
     models = models_frame(metrics, settings)
-    yield Table("models", models, models_layout(models))
+    yield Table("models", models, models_layout(models, settings))
 
 
 def title(name: str) -> str:

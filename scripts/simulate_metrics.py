@@ -18,9 +18,9 @@ from quagmires.collection import SHEET_COLUMNS
 from quagmires.draws import joint_draws, loss_draws
 from quagmires.errors import UserError, command_line
 from quagmires.example_responses import Counts
-from quagmires.files import whole_file
 from quagmires.paired import macro_difference
 from quagmires.pass_at_k import macro_average, mean_with_error, pass_at_k
+from quagmires.stored_metrics import write_metrics
 
 
 def main() -> None:
@@ -45,8 +45,7 @@ def main() -> None:
     for positions in models.values():
         for position, row in zip(positions, model_rows([runs[i] for i in positions], options), strict=True):
             rows[position] = row
-    with whole_file(options.output) as temporary:
-        pd.DataFrame(rows).to_parquet(temporary, index=False, compression="zstd")
+    write_metrics(options.output, pd.DataFrame(rows), label)
 
 
 def model_rows(runs: list[dict], options: argparse.Namespace) -> list[dict]:

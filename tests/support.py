@@ -65,6 +65,17 @@ def overlay(tmp_path, base: str = "demo", **changes) -> str:
     return str(target)
 
 
+def analysis_of(*names: str):
+    """The analysis settings of shipped configs, laid over base.yaml."""
+    from quagmires.analysis import analysis_settings
+    from quagmires.config import Files, parse
+    from quagmires.experiment import expand
+
+    files = Files([ROOT / "config" / f"{name}.yaml" for name in ("base", *names)])
+    config = parse(files.merged(), files)
+    return analysis_settings(config, expand(config, files).sheet)
+
+
 def python(environment: str) -> Path:
     """An engine's interpreter."""
     return ROOT / ".envs" / f"{environment}-cpu" / "bin" / "python"

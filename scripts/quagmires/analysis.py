@@ -60,13 +60,15 @@ class AnalysisSettings(Block):
             raise UserError(f"{path}: {where}: {first['msg']}; `snakemake tables` writes it anew") from None
 
 
-def analysis_settings(config: Config, sheet) -> AnalysisSettings:
-    """The settings of a config; `sheet` is the expanded run sheet (experiment.py)."""
+def analysis_settings(config: Config, sheet, label: str = "") -> AnalysisSettings:
+    """The settings of a config; `sheet` is the expanded run sheet (experiment.py), `label` one that goes before the
+    config's: that of metrics which were stored by another experiment.
+    """
     recipes = sheet.groupby("study", sort=False)["recipe"].agg(list)
     return AnalysisSettings(
         experiment=config.experiment,
         title=config.title,
-        label=config.label,
+        label=label or config.label,
         seed=config.seed,
         studies={
             name: StudySettings(

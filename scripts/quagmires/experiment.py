@@ -197,6 +197,12 @@ def _check_studies(config: Config, files: Files) -> None:
             for position, study in enumerate(settings.studies):
                 _known(files, (block, name, "studies", position), study, config.studies, "study", "studies")
     for name, settings in config.tables.items():
+        # Two models are fitted at least, and two left to predict.
+        most = max(len(config.studies[study].recipes) for study in settings.studies) - 2
+        for position, size in enumerate(settings.fitting_sizes):
+            if not 2 <= size <= most:
+                where = ("tables", name, "fitting_sizes", position)
+                raise files.error(where, f"{size} cannot be fitted: its largest study allows 2 to {most}")
         for position, predictor in enumerate(settings.predictors):
             where = ("tables", name, "predictors", position)
             _known(files, where, predictor, PREDICTORS, "predictor", "predictors.py")

@@ -152,7 +152,10 @@ def predictor(
 
 def outcome_on(models: pd.DataFrame, *columns: str) -> Line:
     """outcome ~ the columns."""
-    return Line(models[list(columns)].to_numpy(float), models["outcome"].to_numpy(float))
+    # One by one: pandas' error for several columns names none of them.
+    return Line(
+        np.column_stack([models[column] for column in columns]).astype(float), models["outcome"].to_numpy(float)
+    )
 
 
 @predictor("pass_at_1", "SFT Pass@1 (avg. of {samples})", rank=lambda models: models["pass_at_1"])

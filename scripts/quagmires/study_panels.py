@@ -7,15 +7,9 @@ import numpy as np
 import pandas as pd
 
 from quagmires.analysis import AnalysisSettings, StudySettings
-from quagmires.errors import UserError
 from quagmires.labels import NO_SFT, recipe_labels
 from quagmires.measurement import outcome_errors, with_outcome
 from quagmires.subsets import ALL, BASE, parse_subset
-
-REQUIRED = (
-    *("study", "recipe", "subset", "examples", "epochs", "learning_rate", "pass_at_1", "pass_at_1_se"),
-    *("generalization_loss", "generalization_loss_se", "outcome", "outcome_se", "gain", "gain_se"),
-)
 
 
 @dataclass(frozen=True)
@@ -33,15 +27,7 @@ class Panel:
 
 
 def study_panels(metrics: pd.DataFrame, settings: AnalysisSettings) -> dict[str, Panel]:
-    """The panel of every study of the settings, with the outcome they ask for.
-
-    Raises
-    ------
-    UserError
-        the metrics lack a column.
-    """
-    if missing := [column for column in REQUIRED if column not in metrics]:
-        raise UserError(f"the metrics have no column {missing[0]}; collect them again")
+    """The panel of every study of the settings, with the outcome they ask for."""
     kind = settings.analysis.outcome
     return {
         name: Panel(name, study, with_drawn_columns(metrics[metrics["study"] == name].reset_index(drop=True), kind))

@@ -141,6 +141,7 @@ def test_a_study_that_cannot_be_run_is_refused(path, value, message, files, monk
         ("studies.toy.calibration", ["random-500"], "studies.toy.calibration[0]: unknown recipe 'random-500'; "),
         ("analysis.budgets", [5e9, 2e9], "analysis.budgets: [5000000000.0, 2000000000.0] must rise"),
         ("figures.linear_fit.kind", "lines", "figures.linear_fit.kind: "),
+        ("tables.r2.fitting_sizes", [3, 6], "fitting_sizes[1]: 6 cannot be fitted: its largest study allows 2 to 5"),
     ],
 )
 def test_a_table_or_figure_of_what_there_is_not_is_refused(path, value, message, files):
