@@ -22,6 +22,8 @@ from quagmires.predictors import SAME_DISTRIBUTION
 READING = [
     "Ties differ in Pass@k by no more than the paired error of the difference. `highest in`: in how many resamples of"
     " the problems a model has the highest.",
+    "`3 (= 2)`: it cannot be told from the model directly above it, in group 2, but from the first of that group it"
+    " can. Ties do not carry over; take the two as equal.",
     "What differs in Pass@k need not differ after RL: how sure the order is then, `snakemake predict` says once a few"
     " models have RL results.",
 ]

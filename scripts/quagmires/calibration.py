@@ -31,6 +31,10 @@ from quagmires.predictors import COLLINEAR, ROUNDING, Line, Predictor, known
 # What errors-in-variables allows for; any other column of a predictor is taken as exact.
 NOISY_COLUMNS = ("pass_at_1", "pass_at_large_k", "generalization_loss")
 
+# Beyond the range of the calibration models by more than this share of it, a prediction is an extrapolation. A rule of
+# thumb: a prediction a little outside differs little from one at the edge, and new models often are a little outside.
+FAR = 0.25
+
 
 class NotEnoughModels(UserError):
     """Fewer models with RL results than an interval needs."""

@@ -13,6 +13,8 @@ of a study, the second best after RL among them. The first alone has no regard f
 The rest are ordered by Pass@large-k. Models that differ by no more than the error of their difference are tied.
 """
 
+from itertools import pairwise
+
 import numpy as np
 import pandas as pd
 from scipy.stats import norm
@@ -48,9 +50,11 @@ def rank_candidates(models: pd.DataFrame, level: str, confidence: float) -> pd.D
     recipe, label; group (1, 2, ...; missing for those not ranked), tied (others are in the group); pass_at_large_k,
     low, high; highest_in (share of the joint bootstrap draws in which it is the highest of those ranked; nan without
     draws); behind, behind_error (how far it is below the first, and the paired standard error); pass_at_1,
-    generalization_loss; set_aside, worse_than (recipe of the one with the highest Pass@1 of those better in both);
-    median_pass_at_1, median_loss of the models it is compared with; pass_at_1_gap, pass_at_1_gap_error, loss_gap,
-    loss_gap_error from the one it is worse than (differences are positive).
+    generalization_loss; tied_with (the group of the model directly above, if that is another group's and the two cannot
+    be told apart); set_aside, as_good_as (for a model set aside whose Pass@large-k is not below that of the best SFT
+    model kept, beyond error: its recipe); worse_than (recipe of the one with the highest Pass@1 of those better in
+    both); median_pass_at_1, median_loss of the models it is compared with; pass_at_1_gap, pass_at_1_gap_error,
+    loss_gap, loss_gap_error from the one it is worse than (differences are positive).
     Groups come in order, and within a group the higher Pass@large-k. Those set aside are last, and so is a model
     without Pass@large-k.
     """
@@ -69,12 +73,14 @@ def rank_candidates(models: pd.DataFrame, level: str, confidence: float) -> pd.D
             _behind_first(models, ranked, "pass_at_large_k"),
             models[["pass_at_1", "generalization_loss"]].astype(float),
             aside,
+            _as_good_as(models, aside["set_aside"], ranked, confidence),
         ],
         axis=1,
     )
     order = table.assign(last=aside["set_aside"]).sort_values(
         ["last", "group", "pass_at_large_k"], ascending=[True, True, False], kind="stable"
     )
+    order.insert(4, "tied_with", _tied_with_above(models, order["group"], confidence))
     return order.drop(columns="last").set_axis(models.loc[order.index, "place"].to_numpy())
 
 
@@ -161,9 +167,13 @@ def notes(ranking: pd.DataFrame, level: str, confidence: float) -> list[str]:
             f"Pass@large-k of {saturated} of {len(ranked)} models is {SATURATED} or more: it cannot tell them apart."
             " Use harder benchmarks or a smaller k."
         )
-    kept = ranking[ranking["set_aside"] & (ranking["pass_at_large_k"] >= first["pass_at_large_k"].min())]
-    for label in kept["label"]:
-        told.append(f"{label} is set aside, but its Pass@large-k is among the highest: the two rules disagree on it.")
+    by_recipe = ranking.set_index("recipe")
+    for row in ranking[ranking["as_good_as"].notna()].itertuples():
+        kept = by_recipe.loc[row.as_good_as]
+        told.append(
+            f"{row.label} is set aside although its Pass@large-k, {row.pass_at_large_k:.3f}, is not below that of the"
+            f" best SFT model kept, {kept['label']}, {kept['pass_at_large_k']:.3f}: the two rules disagree on it."
+        )
     for label in ranking.loc[ranking["pass_at_large_k"].isna(), "label"]:
         told.append(f"{label} has no Pass@large-k and is not ranked.")
     return told
@@ -204,6 +214,30 @@ def _worst_comparison(models: pd.DataFrame, place: int, better: list[int]) -> di
         row[f"{name}_gap"] = abs(models[column].iloc[best] - models[column].iloc[place])
         row[f"{name}_gap_error"] = difference_error(models, best, place, column)
     return row
+
+
+def _as_good_as(models: pd.DataFrame, aside: pd.Series, ranked: np.ndarray, confidence: float) -> pd.Series:
+    """The base model is no measure: where it is the best start, no SFT model would ever be as good."""
+    found = pd.Series(None, index=models.index, dtype=object, name="as_good_as")
+    value = models["pass_at_large_k"].to_numpy(float)
+    kept = [place for place in ranked if models["subset"].iloc[place] != BASE]
+    if not kept:
+        return found
+    best = max(kept, key=lambda place: value[place])
+    for place in np.flatnonzero(aside & np.isfinite(value)):
+        if value[place] >= value[best] or not _differ(models, best, place, "pass_at_large_k", confidence):
+            found[place] = models["recipe"].iloc[best]
+    return found
+
+
+def _tied_with_above(models: pd.DataFrame, groups: pd.Series, confidence: float) -> pd.Series:
+    """For models in order, by place: groups are told by their first models, which hides a close neighbour."""
+    found = pd.Series(pd.NA, index=groups.index, dtype="Int64")
+    ranked = groups.dropna()
+    for above, place in pairwise(ranked.index):
+        if ranked[above] != ranked[place] and not _differ(models, above, place, "pass_at_large_k", confidence):
+            found[place] = ranked[above]
+    return found
 
 
 def _selection(subset: str) -> frozenset[str] | None:

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from quagmires.calibration import FAR
 from quagmires.candidates import notes
 from quagmires.forecast import Forecast, Question
 
@@ -67,24 +68,35 @@ def show_ranking(console: Console, ranking: pd.DataFrame, models: pd.DataFrame, 
     if known.any():
         table.add_column("after RL", justify="right")
     for place, row in ranked.iterrows():
-        rank = "-" if pd.isna(row["group"]) else f"{row['group']}{' (tie)' if row['tied'] else ''}"
-        cells = [rank, row["label"], _number(row["pass_at_large_k"]), _interval(row["low"], row["high"])]
+        cells = [_rank(row), row["label"], _number(row["pass_at_large_k"]), _interval(row["low"], row["high"])]
         cells += [_share(row["highest_in"]), _number(row["pass_at_1"]), _number(row["generalization_loss"])]
         table.add_row(*cells, *([_number(outcome[place])] if known.any() else []))
     console.print(table)
     if len(aside):
-        _show_aside(console, aside, dict(zip(ranking["recipe"], ranking["label"], strict=True)), outcome[known])
+        labels = dict(zip(ranking["recipe"], ranking["label"], strict=True))
+        _show_aside(console, aside, labels, outcome[known], _large_k(models))
     show_sentences(console, notes(ranking, level, confidence))
 
 
-def _show_aside(console: Console, aside: pd.DataFrame, labels: dict[str, str], outcome: pd.Series) -> None:
+def _rank(row: pd.Series) -> str:
+    """`2`, `2 (tie)` with others of its group, `3 (= 2)` with the model above it in another."""
+    if pd.isna(row["group"]):
+        return "-"
+    also = ["tie"] * bool(row["tied"]) + ([] if pd.isna(row["tied_with"]) else [f"= {row['tied_with']}"])
+    return f"{row['group']} ({', '.join(also)})" if also else str(row["group"])
+
+
+def _show_aside(
+    console: Console, aside: pd.DataFrame, labels: dict[str, str], outcome: pd.Series, large_k: str
+) -> None:
     console.print()
-    table = _table(console, "set aside", "Pass@1 (median)", "gen. loss (median)", "worse in both than", "by")
+    table = _table(console, "set aside", large_k, "Pass@1 (median)", "gen. loss (median)", "worse in both than", "by")
     if len(outcome):
         table.add_column("after RL", justify="right")
     for place, row in aside.iterrows():
         table.add_row(
             row["label"],
+            _number(row["pass_at_large_k"]),
             f"{row['pass_at_1']:.3f} ({row['median_pass_at_1']:.3f})",
             f"{row['generalization_loss']:.3f} ({row['median_loss']:.3f})",
             labels[row["worse_than"]],
@@ -116,7 +128,7 @@ def _show_predictions(console: Console, answer: Forecast, question: Question) ->
     table = _table(
         console,
         "SFT model",
-        "after RL",
+        "predicted after RL",
         _interval_title(question.confidence),
         "best of these",
         "better than best so far",
@@ -189,17 +201,28 @@ def _next_run(answer: Forecast, question: Question) -> list[str]:
     table = answer.next_runs
     if table.empty:
         return []
-    first, likely = table.iloc[0], answer.shown_table.sort_values("best_of_predicted", ascending=False).iloc[0]
+    first, rows = table.iloc[0], answer.shown_table
     told = (
         f"Next RL run, to narrow intervals: {first['label']}. It would take the {question.confidence:.0%} intervals of"
-        f" the others from {first['width_now']:.3f} to {first['width_after']:.3f} on average"
+        f" those left, its own to nothing, from {first['width_now']:.3f} to {first['width_after']:.3f} on average"
     )
     if table["narrowing"].iloc[-1] >= ALIKE * first["narrowing"]:
         told += "; any other would do about as much."
     else:
         others = [f"{row.label} by {row.narrowing:.3f}" for row in table.iloc[1:NEXT_RUNS_NAMED].itertuples()]
         told += f", by {first['narrowing']:.3f}; then {', '.join(others)}."
-    return [told, f"Next RL run, to find the best: {likely['label']} ({_share(likely['best_of_predicted'])})."]
+    if (rows.loc[rows["recipe"] == first["recipe"], "outside"] > 0).any():
+        told += " It lies outside the models with RL results: its run also tests the line there."
+    return [told, _likely_best(rows)]
+
+
+def _likely_best(rows: pd.DataFrame) -> str:
+    known = rows[rows["best_of_predicted"].notna()].sort_values("best_of_predicted", ascending=False)
+    if known.empty:
+        return "Next RL run, to find the best: there are no chances to choose by, see below."
+    likely = known.iloc[0]
+    among = ", far ones not counted" if (rows["outside"] > FAR).any() else ""
+    return f"Next RL run, to find the best: {likely['label']} ({_share(likely['best_of_predicted'])}{among})."
 
 
 def _table(console: Console, *titles: str) -> Table:

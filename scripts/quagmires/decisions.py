@@ -10,8 +10,8 @@ import pandas as pd
 from rich.console import Console
 
 from quagmires.analysis import AnalysisSettings
-from quagmires.errors import UserError
 from quagmires.files import whole_file, write_json, write_text
+from quagmires.stored_metrics import read_metrics
 
 WIDTH = 116
 
@@ -22,15 +22,11 @@ def studies_of(path: Path, settings: AnalysisSettings) -> dict[str, pd.DataFrame
     Raises
     ------
     UserError
-        no such file, or none of the studies is in it.
+        see `stored_metrics.read_metrics`.
     """
-    if not path.is_file():
-        raise UserError(f"{path}: no such file; `snakemake rank` collects the metrics")
-    metrics = pd.read_parquet(path)
+    metrics = read_metrics(path, settings)
     studies = {name: metrics[metrics["study"] == name] for name in settings.studies}
-    if not (found := {name: models for name, models in studies.items() if len(models)}):
-        raise UserError(f"{path}: no models of {', '.join(settings.studies)}; collect the metrics of this experiment")
-    return found
+    return {name: models for name, models in studies.items() if len(models)}
 
 
 def records(table: pd.DataFrame) -> list[dict[str, Any]]:

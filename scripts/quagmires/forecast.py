@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from quagmires.calibration import NotEnoughModels, predict_outcomes
+from quagmires.calibration import FAR, NotEnoughModels, predict_outcomes
 from quagmires.labels import recipe_labels
 from quagmires.measurement import with_outcome
 from quagmires.next_run import chances, next_runs
@@ -149,7 +149,13 @@ def cautions(table: pd.DataFrame, r2: float | None, calibration: pd.DataFrame, p
             f"{label} (by {share:.0%} of their range)" for label, share in outside[["label", "outside"]].to_numpy()
         ]
         told.append(
-            f"Outside the models with RL results: {', '.join(names)}. That the line goes on there is an assumption."
+            f"Outside the models with RL results: {', '.join(names)}. That the line goes on there is an assumption, and"
+            " intervals do not allow for its being wrong. Run RL across the range of the predictor, low and high."
+        )
+    if (outside["outside"] > FAR).any():
+        told.append(
+            f"No chances (-) for models outside by more than {FAR:.0%} of the range: they would rest on that"
+            " assumption. Chances of the others to be best are among themselves."
         )
     for label in table.loc[table["prediction"].isna(), "label"]:
         told.append(f"{label} is not predicted: its predictor is unknown.")

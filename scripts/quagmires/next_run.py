@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from quagmires.calibration import Calibration, Smoother
+from quagmires.calibration import FAR, Calibration, Smoother
 from quagmires.predictors import Predictor
 
 DRAWS = 20_000
@@ -12,11 +12,12 @@ DRAWS = 20_000
 def next_runs(
     calibration_models: pd.DataFrame, candidates: pd.DataFrame, predictor: Predictor, confidence: float, **options
 ) -> pd.DataFrame:
-    """How much an RL run of each candidate would narrow the intervals of the others.
+    """How much an RL run of each candidate would narrow the intervals of all candidates.
 
     An outcome at its prediction leaves the fit and, in expectation, the spread around it as they are. What is gained is
-    one more degree of freedom, which is the same for all, and a fit that is surer where the others lie. So this
-    depends on the predictor's values alone.
+    one more degree of freedom, which is the same for all, and a fit that is surer where the others lie; and the
+    candidate's own outcome is then known. So every candidate is judged by the same intervals, its own counted as zero
+    afterwards, and this depends on the predictor's values alone.
 
     Parameters
     ----------
@@ -26,7 +27,7 @@ def next_runs(
     Returns
     -------
     DataFrame with the index of `candidates`, the most useful first: `width_now` and `width_after`, mean widths of the
-    intervals of the other candidates, and `narrowing`, their difference. Without candidates whose predictor is unknown;
+    intervals of all candidates, and `narrowing`, their difference. Without candidates whose predictor is unknown;
     empty if fewer than two are left.
     """
     calibration = Calibration.fit(calibration_models, candidates, predictor, **options)
@@ -41,8 +42,9 @@ def next_runs(
         others = places[places != place]
         smoother = Smoother.of(calibration.lines, np.append(calibration.fitted, place))
         after = 2 * calibration.half_widths(smoother, confidence)
-        rows.append((now[others].mean(), after[others].mean(), (now[others] - after[others]).mean()))
-    table = pd.DataFrame(rows, index=names, columns=["width_now", "width_after", "narrowing"])
+        rows.append((now[places].mean(), after[others].sum() / len(places)))
+    table = pd.DataFrame(rows, index=names, columns=["width_now", "width_after"])
+    table["narrowing"] = table["width_now"] - table["width_after"]
     return table.sort_values("narrowing", ascending=False, kind="stable")
 
 
@@ -59,6 +61,10 @@ def chances(
     than known errors; a fit from outcomes that scatter by it around the fitted ones, the same fit for all candidates;
     and each candidate's own scatter.
 
+    There are no chances for candidates farther than FAR outside the calibration models: they would rest on the line
+    going on there, which no draw puts in doubt. The others' chances to be the best are then among themselves, and
+    one alone has none.
+
     Parameters
     ----------
     calibration_models, candidates, predictor, options
@@ -69,19 +75,20 @@ def chances(
     Returns
     -------
     DataFrame with the index of `candidates`: `best_of_predicted`, which adds up to one, `beats_calibration`; nan where
-    the predictor is unknown
+    the predictor is unknown or far outside
     """
     calibration = Calibration.fit(calibration_models, candidates, predictor, **options)
     new = slice(len(calibration_models), None)
     center, weights = calibration.predictions[new], calibration.smoother.weights[new]
-    predictable = np.isfinite(center)
+    predictable = np.isfinite(center) & (calibration.outside()[new] <= FAR)
     outcomes = _draws(calibration, center[predictable], weights[predictable], seed)
     measured = calibration_models["outcome"].max()
     table = pd.DataFrame(np.nan, index=candidates.index, columns=["best_of_predicted", "beats_calibration"])
     if predictable.any():
+        table.loc[predictable, "beats_calibration"] = (outcomes > measured).mean(axis=0)
+    if predictable.sum() > 1 or predictable.all():
         first = outcomes == outcomes.max(axis=1, keepdims=True)
         table.loc[predictable, "best_of_predicted"] = first.mean(axis=0)
-        table.loc[predictable, "beats_calibration"] = (outcomes > measured).mean(axis=0)
     return table
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from quagmires.candidates import SATURATED
+from quagmires.forecast import ENOUGH_MODELS
 from quagmires.report_blocks import Block, Fold, Gap, Span, Text
 from quagmires.report_record import content
 
@@ -85,6 +86,9 @@ def ranking_answer(study: dict[str, Any], large_k: int, confidence: str) -> Iter
     aside = sum(model["set_aside"] for model in study["models"])
     if aside:
         yield Span(f"{aside} of {len(study['models'])} {'is' if aside == 1 else 'are'} set aside as clearly worse. ")
+    disputed = [model["label"] for model in study["models"] if model["as_good_as"]]
+    if disputed:
+        yield Span(f"But Pass@{large_k} of {listed(disputed)} is not below that of the best SFT model kept. ")
 
 
 def prediction_answer(study: dict[str, Any], ranking: dict[str, Any] | None, confidence: str) -> Iterator[Span]:
@@ -126,15 +130,33 @@ def _predicted(study: dict[str, Any], confidence: str) -> Iterator[Span]:
     rows = [row for row in study["predictions"] if row["predictor"] == study["predictor"] and row["prediction"]]
     if rows:
         best = max(rows, key=lambda row: row["prediction"])
+        chance = best["beats_calibration"]
         interval = f"{confidence} interval {max(best['low'], 0):.3f} to {min(best['high'], 1):.3f}"
         yield Span("Of the others ")
         yield Span(best["label"], "strong")
         yield Span(
-            f" is predicted highest: {best['prediction']:.3f} after RL, {interval}; it beats the best so far with a"
-            f" chance of {best['beats_calibration']:.0%}. "
+            f" is predicted highest: {best['prediction']:.3f} after RL, {interval}"
+            + ("" if chance is None else f"; it beats the best so far with a chance of {chance:.0%}")
+            + ". "
         )
+        yield from _doubts(study, best)
     if study["next_runs"]:
         yield Span(f"The RL run that would narrow the intervals most: {study['next_runs'][0]['label']}. ")
+
+
+def _doubts(study: dict[str, Any], best: dict[str, Any]) -> Iterator[Span]:
+    """Why not to rely on the highest prediction; beside it, as an interval alone looks sound."""
+    if best["outside"]:
+        told = f"It lies outside the models with RL results, by {best['outside']:.0%} of their range: "
+        told += "that the line goes on there is an assumption, and the interval does not allow for its being wrong. "
+        if best["beats_calibration"] is None:
+            told += "So no chance is given. "
+        yield Span(told + "Run RL across the range of the predictor, low and high. ", "strong")
+    count = len(study["calibration"])
+    if count < ENOUGH_MODELS:
+        degrees = f"{round(best['degrees_of_freedom'], 1):g}"
+        degrees += f" degree{'s'[degrees == '1' :]} of freedom"
+        yield Span(f"Only {count} models have RL results: the interval rests on {degrees}. ", "strong")
 
 
 def listed(names: Sequence[str]) -> str:

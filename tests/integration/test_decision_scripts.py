@@ -24,7 +24,8 @@ def study(name: str, count: int, seed: int, **world) -> pd.DataFrame:
     models = World(models=count, **world).draw(np.random.default_rng(seed))
     subsets = [f"random-{number + 1}k" for number in range(count - 1)] + ["base"]
     recipes = [f"traces.{subset}.ep2.lr1e-5" for subset in subsets[:-1]] + ["base"]
-    return models.assign(study=name, subset=subsets, recipe=recipes, epochs=2.0, learning_rate=1e-5)
+    names = {"study": name, "model": "toy", "sft_dataset": "traces", "rl_dataset": "sums", "examples": 1_000}
+    return models.assign(**names, subset=subsets, recipe=recipes, epochs=2.0, learning_rate=1e-5)
 
 
 def without_rl(models: pd.DataFrame, places: list[int]) -> pd.DataFrame:
@@ -168,7 +169,7 @@ def test_another_outcome_can_be_predicted(decide):
 def test_mistakes_are_answered_in_one_line(decide, tmp_path):
     with pytest.raises(UserError, match="there is no 'luck'; choose one of pass_at_1, "):
         decide(predict_outcomes, study("one", 5, 8), "--predictor", "luck")
-    with pytest.raises(UserError, match="no models of other"):
+    with pytest.raises(UserError, match="none of the studies of toys"):
         decide(rank_models, study("one", 5, 8), levels={"other": "dataset"})
 
 
@@ -206,8 +207,38 @@ def test_candidates_beyond_the_calibrated_range_come_with_a_warning():
     warnings = forecast(models, "dataset", QUESTION).warnings
     assert [warning for warning in warnings if warning.startswith("Outside")] == [
         "Outside the models with RL results: random 7k, 2 epochs (by 50% of their range)."
-        " That the line goes on there is an assumption."
+        " That the line goes on there is an assumption, and intervals do not allow for its being wrong. Run RL across"
+        " the range of the predictor, low and high."
     ]
+    assert any(warning.startswith("No chances (-) for models outside by more than 25%") for warning in warnings)
+
+
+def test_predictions_far_outside_come_without_chances_and_are_headed_as_predictions(decide):
+    metrics = without_rl(study("one", 8, 11), [4, 5, 6, 7])
+    metrics["pass_at_large_k"] = [0.50, 0.52, 0.54, 0.56, 0.53, 0.80, 0.90, 0.90]
+    text, table, document = decide(predict_outcomes, metrics)
+    shown = table[table["predictor"] == "pass_at_large_k"].set_index("outside").sort_index()
+    assert shown["beats_calibration"].notna().tolist() == [True, False, False, False]
+    assert document["studies"][0]["predictions"][-1].keys() == {*table.columns} - {"study"}
+    assert "predicted after RL" in text and "tests the line there" in text
+    assert "Next RL run, to find the best: there are no chances to choose by" in text
+
+
+def test_rank_shows_pass_at_k_of_those_set_aside_and_ties_across_groups(decide):
+    metrics = without_rl(study("one", 4, 1), [0, 1, 2, 3])
+    metrics = metrics.drop(columns=[name for name in metrics if name.endswith("_draws")])
+    metrics = metrics.assign(
+        pass_at_large_k=[0.800, 0.780, 0.760, 0.95],
+        pass_at_large_k_se=0.01,
+        pass_at_1=[0.5, 0.4, 0.4, 0.1],
+        generalization_loss=[0.5, 0.6, 0.6, 0.9],
+    )
+    text, _, _ = decide(rank_models, metrics, levels={"one": "instance"})
+    assert "3 (= 2)" in text and "directly above it" in text
+    metrics["pass_at_1"], metrics["generalization_loss"] = [0.5, 0.4, 0.3, 0.1], [0.5, 0.6, 0.7, 0.9]
+    text, _, _ = decide(rank_models, metrics)
+    row = next(line for line in text.split("set aside")[1].splitlines() if line.startswith("random 3k"))
+    assert "0.760" in row
 
 
 def test_a_predictor_that_predicts_nothing_comes_with_a_warning():

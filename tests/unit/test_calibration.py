@@ -230,7 +230,9 @@ def test_the_next_run_narrows_the_intervals_by_as_much_as_a_refit_with_it():
             pd.concat([measured, row.to_frame().T.assign(outcome=outcome).infer_objects()]), others, LARGE_K, 0.9
         )
         before = predict_outcomes(measured, others, LARGE_K, 0.9)
-        narrowed[place] = ((before["high"] - before["low"]) - (refit["high"] - refit["low"])).mean()
+        own = predict_outcomes(measured, new.loc[[place]], LARGE_K, 0.9).iloc[0]
+        of_others = ((before["high"] - before["low"]) - (refit["high"] - refit["low"])).sum()
+        narrowed[place] = (of_others + own["high"] - own["low"]) / len(new)
     assert told["narrowing"].to_dict() == pytest.approx(narrowed)
     assert told.index[0] == max(narrowed, key=narrowed.get)
     assert told["narrowing"].is_monotonic_decreasing and told["narrowing"].iloc[-1] > 0
@@ -241,6 +243,14 @@ def test_the_next_run_is_far_from_the_calibrated_ones_and_near_the_others():
     models = world(8, 17).assign(pass_at_large_k=[0.50, 0.51, 0.52, 0.53, 0.75, 0.80, 0.80, 0.52])
     told = next_runs(*split(models, 4), LARGE_K, 0.9)
     assert told.index[-1] == 7 and told["narrowing"].iloc[2] > 2 * told["narrowing"].iloc[3]
+
+
+def test_every_next_run_is_judged_by_the_intervals_of_the_same_candidates():
+    """Its own among them, which it leaves none of: of two whose help to the others is alike, the less certain."""
+    measured, new = split(world(9, 23), 5)
+    told, predicted = next_runs(measured, new, LARGE_K, 0.9), predict_outcomes(measured, new, LARGE_K, 0.9)
+    assert told["width_now"].tolist() == pytest.approx([(predicted["high"] - predicted["low"]).mean()] * 4)
+    assert (told["narrowing"] > 1 / 4 * told["width_now"]).all()
 
 
 def test_a_single_candidate_leaves_nothing_to_narrow():
@@ -257,11 +267,21 @@ def test_chances_are_those_of_the_predictive_distribution():
     pd.testing.assert_frame_equal(table, chances(measured, new, LARGE_K, seed=1))
 
 
-def test_two_candidates_far_from_the_calibrated_ones_share_the_doubt_about_the_line():
+def test_two_candidates_beyond_the_calibrated_ones_share_the_doubt_about_the_line():
     """The line may be steeper or flatter, for both alike: the higher one stays the likelier, at nearly even chances."""
-    models = world(7, 20).assign(pass_at_large_k=[0.50, 0.51, 0.52, 0.53, 0.54, 0.90, 0.90])
+    models = world(7, 20).assign(pass_at_large_k=[0.50, 0.51, 0.52, 0.53, 0.54, 0.549, 0.549])
     table = chances(*split(models, 5), LARGE_K, seed=1)
     assert table["best_of_predicted"].tolist() == pytest.approx([0.5, 0.5], abs=0.02)
+
+
+def test_there_are_no_chances_far_outside_the_calibrated_range():
+    """By 20 %, 30 % and 400 % of the range above it, and within it."""
+    models = world(9, 20).assign(pass_at_large_k=[0.50, 0.52, 0.54, 0.58, 0.60, 0.62, 0.63, 1.00, 0.55])
+    table = chances(*split(models, 5), LARGE_K, seed=1)
+    assert table.notna().all(axis=1).tolist() == [True, False, False, True]
+    assert table["best_of_predicted"].sum() == pytest.approx(1)
+    alone = chances(*split(models.iloc[:8], 5), LARGE_K, seed=1)
+    assert alone["best_of_predicted"].isna().all() and alone["beats_calibration"].notna().sum() == 1
 
 
 def test_chances_leave_out_what_is_not_predicted():

@@ -176,8 +176,26 @@ def test_it_says_so_when_one_set_aside_has_a_high_pass_at_large_k():
     models = study([0.80, 0.81], pass_at_1=[0.4, 0.3], loss=[0.5, 0.6])
     table = rank_candidates(models, "dataset", 0.9)
     assert notes(table, "dataset", 0.9) == [
-        "random 2k is set aside, but its Pass@large-k is among the highest: the two rules disagree on it."
+        "random 2k is set aside although its Pass@large-k, 0.810, is not below that of the best SFT model kept, random"
+        " 1k, 0.800: the two rules disagree on it."
     ]
+
+
+@pytest.mark.parametrize(("aside", "said"), [(0.81, True), (0.79, True), (0.77, False)])
+def test_one_set_aside_is_compared_with_the_best_sft_model_even_if_the_base_model_is_above_all(aside, said):
+    """0.79 is below 0.80 by less than the error of the difference."""
+    subsets = ["base", "random-1k", "random-2k"]
+    models = study([0.95, 0.80, aside], pass_at_1=[0.1, 0.4, 0.3], loss=[0.9, 0.5, 0.6], subsets=subsets)
+    table = rank_candidates(models, "dataset", 0.9)
+    assert table.loc[2, "set_aside"] and table["as_good_as"].notna().tolist() == [False, False, said]
+    assert any(note.startswith("random 2k is set aside although") for note in notes(table, "dataset", 0.9)) == said
+
+
+def test_a_model_that_cannot_be_told_from_the_one_above_it_in_another_group_is_tied_with_it():
+    """The third cannot be told from the second, but from the first it can; the fourth can be told from all."""
+    table = rank_candidates(study([0.80, 0.78, 0.76, 0.70]), "instance", 0.9)
+    assert table["group"].tolist() == [1, 1, 2, 3]
+    assert [None if pd.isna(group) else group for group in table["tied_with"]] == [None, None, 1, None]
 
 
 def test_a_model_without_pass_at_large_k_is_last_and_named():
