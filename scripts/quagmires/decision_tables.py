@@ -68,7 +68,7 @@ def show_ranking(console: Console, ranking: pd.DataFrame, models: pd.DataFrame, 
     if known.any():
         table.add_column("after RL", justify="right")
     for place, row in ranked.iterrows():
-        cells = [_rank(row), row["label"], _number(row["pass_at_large_k"]), _interval(row["low"], row["high"])]
+        cells = [shown_rank(row), row["label"], _number(row["pass_at_large_k"]), _interval(row["low"], row["high"])]
         cells += [_share(row["highest_in"]), _number(row["pass_at_1"]), _number(row["generalization_loss"])]
         table.add_row(*cells, *([_number(outcome[place])] if known.any() else []))
     console.print(table)
@@ -78,7 +78,7 @@ def show_ranking(console: Console, ranking: pd.DataFrame, models: pd.DataFrame, 
     show_sentences(console, notes(ranking, level, confidence))
 
 
-def _rank(row: pd.Series) -> str:
+def shown_rank(row: pd.Series | dict) -> str:
     """`2`, `2 (tie)` with others of its group, `3 (= 2)` with the model above it in another."""
     if pd.isna(row["group"]):
         return "-"

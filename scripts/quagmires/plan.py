@@ -113,7 +113,7 @@ def price(config: Config) -> float:
 
 
 def sums(jobs: Iterable[Job], config: Config) -> dict[str, float]:
-    """Totals of some jobs; `response_tokens` are sampled by vLLM in evaluation and in GRPO."""
+    """Totals of some jobs; `responses` and `response_tokens` are sampled by vLLM in evaluation and in GRPO."""
     jobs = list(jobs)
     hours = sum(job.device_hours for job in jobs)
     return {

@@ -33,6 +33,8 @@ def plan_text(plan: dict[str, Any]) -> str:
         *_shared(plan),
         "Stages.",
         _stages(plan),
+        "Responses are drawn in evaluation and rolled out in GRPO: steps x problems of a step x rollouts of a problem.",
+        "",
         *_notes(plan),
         "Tokens a second on one device (docs/plan.md says what each is).",
         _speeds(plan),

@@ -137,7 +137,8 @@ class _Planner:
         state = self._state(run.sft, _GRPO_STATE + _GRPO_WANTED * (settings.checkpoints - 1))
         work = resources.grpo_work(run, self.experiment, self.speeds)
         steps = resources.grpo_steps(run, self.experiment)
-        yield Job(run.path, "grpo", run.sft.model, kept, state, gone, work, steps, after=after)
+        rollouts = steps * settings.batch_size * settings.rollouts
+        yield Job(run.path, "grpo", run.sft.model, kept, state, gone, work, steps, rollouts, after=after)
         for index in range(1, settings.checkpoints + 1):
             yield from self._evaluation(run.checkpoint(index), "samples_after", (run.path,))
 

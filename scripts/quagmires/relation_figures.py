@@ -14,6 +14,7 @@ from statsmodels.regression.linear_model import OLS
 from quagmires.agreement import FEWEST_MODELS, bootstrap_interval
 from quagmires.figure_style import ERROR_BARS, GREY, WIDTHS, corner_text, legend_below, panel_axes, say_empty, wrapped
 from quagmires.point_coding import Coding, by_epochs, code
+from quagmires.predictors import PREDICTORS
 from quagmires.study_panels import Panel, titles
 
 
@@ -31,7 +32,11 @@ def linear_fit(panels: Sequence[Panel], columns: int, confidence: float) -> Figu
 
 
 def loss_and_gain(panels: Sequence[Panel], columns: int, confidence: float, seed: int) -> Figure:
-    """The gain of Pass@1 through RL against generalization loss, with the line and Spearman's rho."""
+    """The gain of Pass@1 through RL against generalization loss, with the line and Spearman's rho.
+
+    At a level where the loss is no predictor there are points alone: losses on different distributions cannot be
+    compared (paper, Section 4.3).
+    """
     models = pd.concat([panel.finished for panel in panels])
     one_rule = models["rule"].nunique() == 1 and models["epochs"].nunique() > 1
     coding = by_epochs(models) if one_rule else _coding(panels)
@@ -40,8 +45,11 @@ def loss_and_gain(panels: Sequence[Panel], columns: int, confidence: float, seed
         known = panel.finished.dropna(subset=["generalization_loss", "gain"])
         if len(known):
             loss, gain = known["generalization_loss"].to_numpy(float), known["gain"].to_numpy(float)
-            draw_fit(axis, loss, gain, confidence)
-            corner_text(axis, _spearman(loss, gain, confidence, seed), x=0.97)
+            if panel.study.level in PREDICTORS["generalization_loss"].levels:
+                draw_fit(axis, loss, gain, confidence)
+                corner_text(axis, _spearman(loss, gain, confidence, seed), x=0.97)
+            else:
+                corner_text(axis, f"losses on different data:\nnot comparable, n = {len(loss)}", x=0.97)
             axis.set_xlabel("generalization loss (nats per token)")
     axes[0].set_ylabel("gain of Pass@1 through RL")
     return figure

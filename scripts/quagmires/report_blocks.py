@@ -51,7 +51,12 @@ class Table:
     @property
     def is_long(self) -> bool:
         """Whether it scrolls within a part of the page, under a header that stays."""
-        return len(self.rows) > 15
+        return len(self.rows) > 40
+
+    @property
+    def is_wide(self) -> bool:
+        """Whether its columns are so many that they are set smaller, and break where they may."""
+        return len(self.header) > 8
 
 
 @dataclass(frozen=True)

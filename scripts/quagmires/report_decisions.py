@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+from quagmires.decision_tables import shown_rank
 from quagmires.predictors import PREDICTORS
 from quagmires.report_answer import Decisions, missing
 from quagmires.report_blocks import Block, Links, Part, Table, Text, plain
@@ -33,7 +34,7 @@ def ranking(study: dict[str, Any], large_k: int, confidence: str) -> Iterator[Bl
     rows = [
         [
             model["label"],
-            "–" if model["group"] is None else f"{model['group']}{' (tie)' if model['tied'] else ''}",
+            shown_rank(model),
             number(model["pass_at_large_k"]),
             interval(model["low"], model["high"]),
             share(model["highest_in"]),
@@ -51,6 +52,7 @@ def ranking(study: dict[str, Any], large_k: int, confidence: str) -> Iterator[Bl
         rows = [
             [
                 model["label"],
+                number(model["pass_at_large_k"]),
                 number(model["pass_at_1"]),
                 number(model["generalization_loss"]),
                 labels.get(model["worse_than"], model["worse_than"]),
@@ -58,7 +60,7 @@ def ranking(study: dict[str, Any], large_k: int, confidence: str) -> Iterator[Bl
             ]
             for model in aside
         ]
-        header = ["set aside", "Pass@1", "gen. loss", "worse in both than", "by"]
+        header = ["set aside", f"Pass@{large_k}", "Pass@1", "gen. loss", "worse in both than", "by"]
         yield decision_table(header, rows, f"Set aside: {study['title']}", texts=("set aside", "worse in both than"))
     yield from (Text(plain(note), "item") for note in study["notes"])
 
@@ -78,7 +80,7 @@ def prediction(study: dict[str, Any], large_k: int, confidence: str) -> Iterator
         yield _predicted(study, confidence)
     for run in study["next_runs"][:NEXT_RUNS]:
         narrowing = f"from {number(run['width_now'])} to {number(run['width_after'])} on average"
-        yield Text(plain(f"An RL run of {run['label']} would narrow the others' intervals {narrowing}."), "item")
+        yield Text(plain(f"An RL run of {run['label']} would narrow the intervals of those left {narrowing}."), "item")
     yield from (Text(plain(warning), "warning") for warning in study["warnings"])
 
 

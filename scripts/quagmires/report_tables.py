@@ -2,6 +2,7 @@
 
 import csv
 import math
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -47,7 +48,15 @@ def _table(tokens: Iterator[Token], name: str) -> Table:
             rows[-1].append(_spans(token))
     # Of Markdown's columns all but the first may be to the right, names of models too.
     numeric = [right and _starts_with_numbers(rows[1:], place) for place, right in enumerate(numeric)]
-    return Table(rows[0], rows[1:], numeric, name)
+    return Table(rows[0], [list(map(_kept_together, row, numeric)) for row in rows[1:]], numeric, name)
+
+
+def _kept_together(cell: Cell, numeric: bool) -> Cell:
+    """A cell of numbers that breaks before an interval or a gain, but neither in an interval nor around ±."""
+    if not numeric:
+        return cell
+    space = "\N{NO-BREAK SPACE}"
+    return [span._replace(text=re.sub(r"(?<=,) | (?=±)|(?<=±) ", space, span.text)) for span in cell]
 
 
 def _starts_with_numbers(rows: list[list[Cell]], place: int) -> bool:

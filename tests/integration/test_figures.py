@@ -17,7 +17,6 @@ from matplotlib.testing.compare import compare_images
 
 from quagmires.analysis import AnalysisSettings, analysis_settings
 from quagmires.config import Files, parse
-from quagmires.errors import UserError
 from quagmires.experiment import expand
 from quagmires.figure_style import COLOURS, SELECTION_RULES, WIDTHS, cycled_styles, series_styles, style
 from quagmires.figures import Results, draw, draw_and_save, figure_names
@@ -75,7 +74,8 @@ def model(study: str, place: int, subset: str, epochs: float, rate: float) -> di
     after = before + gain
     examples = sum(int(size) * 1000 for size in re.findall(r"-(\d+)k", subset))
     return {
-        "study": study, "level": "instance" if study == "which" else "dataset",
+        "study": study, "level": "instance" if study == "which" else "dataset", "model": "m",
+        "sft_dataset": "traces", "rl_dataset": "sums", "sft_tokens": 5000 * examples * epochs,
         "recipe": f"{subset}.ep{epochs}.lr{rate}", "subset": subset, "examples": examples, "epochs": epochs,
         "learning_rate": rate, "samples": 64, "large_k": 16,
         "pass_at_1": before, "pass_at_1_se": 0.012, "pass_at_large_k": 0.5 + 0.015 * place, "pass_at_large_k_se": 0.01,
@@ -268,6 +268,14 @@ def test_forty_models_are_still_told_apart():
         assert min(axis.get_position().height * figure.get_figheight() for axis in figure.axes) > 1
 
 
+def test_losses_on_different_data_get_no_line_and_no_correlation():
+    blocks = {"loss_and_gain": {"kind": "loss_and_gain", "studies": ["how", "which"], "columns": 2}}
+    comparable, different = draw("loss_and_gain", results(figures=blocks)).axes
+    assert [len(axis.collections) > len(axis.containers) * 2 for axis in (comparable, different)] == [True, False]
+    assert "ρ" in comparable.texts[0].get_text()
+    assert different.texts[0].get_text() == f"losses on different data:\nnot comparable, n = {len(WHICH)}"
+
+
 def test_the_outcome_is_the_one_the_settings_ask_for():
     last = results(analysis={"outcome": "last"})
     assert last.panels["how"].models["outcome"].tolist() == metrics()["outcome_last"].tolist()[len(WHICH) :]
@@ -351,9 +359,13 @@ def test_a_dollar_sign_in_a_title_is_no_formula(tmp_path):
     draw_and_save("bars", results(label="costs $2 to $3_x"), tmp_path)
 
 
-def test_metrics_without_a_column_are_refused():
-    with pytest.raises(UserError, match="the metrics have no column gain; collect them again"):
-        results(metrics().drop(columns="gain"))
+def test_metrics_without_a_column_are_refused_in_one_line(tmp_path):
+    metrics().drop(columns="gain").to_parquet(tmp_path / "metrics.parquet")
+    (tmp_path / "analysis.json").write_text(settings().model_dump_json())
+    result = script("make_figures.py", "--analysis", tmp_path / "analysis.json", "--metrics",
+                    tmp_path / "metrics.parquet", "--output", tmp_path, check=False, timeout=60)  # fmt: skip
+    assert result.returncode == 1
+    assert re.fullmatch(r"error: .*metrics\.parquet: no column gain; collect the metrics again\n", result.stderr)
 
 
 def test_a_missing_file_is_named_in_one_line(tmp_path):

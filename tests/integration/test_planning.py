@@ -63,6 +63,19 @@ def test_totals_are_the_sum_over_every_run_once(paper, plan):
     assert len({job["name"] for job in plan["jobs"]}) == len(plan["jobs"])
 
 
+def test_rollouts_of_grpo_are_responses_too(paper, plan):
+    rollouts = sum(
+        resources.grpo_steps(run, paper) * paper.grpo[run.sft.model].batch_size * paper.grpo[run.sft.model].rollouts
+        for run in paper.grpo_runs.values()
+    )
+    assert stage(plan, "grpo")["responses"] == rollouts > 0
+    samples = sum(resources.responses(one, paper) for one in paper.checkpoints.values())
+    assert plan["totals"]["responses"] == rollouts + samples
+    assert sum(job["responses"] for job in plan["jobs"]) == rollouts + samples
+    row = next(line for line in plan_text(plan).splitlines() if line.startswith("GRPO "))
+    assert f"{rollouts / 1e6:,.0f} M" in row
+
+
 @pytest.mark.parametrize("part", ["stages", "studies", "study_stages"])
 def test_every_breakdown_adds_up_to_the_totals(plan, part):
     rows = pd.DataFrame(plan[part])

@@ -332,6 +332,35 @@ def test_published_values_are_set_apart(report, everything):
     assert '<td class="number">0.5</td><td class="number published">0.6</td>' in page.html
 
 
+def rows(count: int, columns: int = 2) -> str:
+    """A Markdown table."""
+    lines = [["model"] + ["score"] * (columns - 1), ["---"] + ["---:"] * (columns - 1)]
+    lines += [["a"] + ["0.72 [0.41, 0.89] (+0.26)"] * (columns - 1)] * count
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def test_tables_of_up_to_forty_rows_are_shown_whole_and_longer_ones_say_that_they_scroll(report, everything):
+    page = report({**everything, "tables/models.md": rows(40)})
+    assert 'class="scroll long"' not in page.html
+    assert "scroll down" not in page.text()
+    page = report({**everything, "tables/models.md": rows(41)})
+    assert '<div class="scroll long"' in page.html
+    assert "41 rows: scroll down in the table." in page.section("tables")
+
+
+def test_tables_of_many_columns_are_set_smaller_break_beside_intervals_and_say_that_they_scroll(report, everything):
+    page = report({**everything, "tables/models.md": rows(1, 8)})
+    assert '<div class="scroll" tabindex="0" role="region" aria-label="Models">' in page.html
+    assert "scroll sideways" not in page.section("tables")
+    page = report({**everything, "tables/models.md": rows(1, 9)})
+    assert '<div class="scroll wide" tabindex="0" role="region" aria-label="Models">' in page.html
+    assert "9 columns: scroll sideways for those that do not fit." in page.section("tables")
+    assert '<td class="number">0.72 [0.41,\N{NO-BREAK SPACE}0.89] (+0.26)</td>' in page.html
+    style = page.text("style")
+    assert re.search(r"\.wide td\.number \{ white-space: normal; \}", style)
+    assert re.search(r"\.scroll::-webkit-scrollbar \{ width: [^;]+; height: ", style)
+
+
 def test_every_figure_is_there_as_an_image_with_its_caption(report, everything, demo):
     page = report(everything)
     names = figures_of(demo[1])
@@ -371,6 +400,21 @@ def test_answer_names_the_model_to_take_the_tied_ones_and_the_best_prediction(re
     assert "Take one of these through RL first" in answer
     assert f"and {len(ranked) - 3} others" in answer
     assert "0.99 or more for 17 of 17: it tells little here" in answer
+
+
+def test_answer_doubts_what_is_outside_and_what_rests_on_few_models(report, everything, decided):
+    changed = json.loads(json.dumps(decided))
+    study = changed["decisions/predict.json"]["studies"][0]
+    study["calibration"] = study["calibration"][:4]
+    for row in study["predictions"]:
+        row |= {"outside": 4.24, "degrees_of_freedom": 2.0, "beats_calibration": None, "best_of_predicted": None}
+    changed["decisions/rank.json"]["studies"][0]["models"][3]["as_good_as"] = "any"
+    answer = report({**everything, **changed}).section("answer")
+    assert "outside the models with RL results, by 424% of their range" in answer and "no chance is given" in answer
+    assert "Run RL across the range of the predictor" in answer and "beats the best so far" not in answer
+    assert "Only 4 models have RL results: the interval rests on 2 degrees of freedom." in answer
+    disputed = changed["decisions/rank.json"]["studies"][0]["models"][3]["label"]
+    assert f"of {disputed} is not below that of the best SFT model kept" in answer
 
 
 def test_decisions_show_every_model_of_the_study(report, everything, decided):
@@ -440,6 +484,9 @@ def test_what_was_spent_stands_beside_what_was_planned(report, everything):
     assert re.search(r"SFT 6 1 [0-9.]+ 2\.00 [0-9.]+", section)
     assert re.search(r"all 6 1 [0-9.]+ 2\.00", section)
     assert "jobs at a time" in section
+    planned = everything["decisions/plan.json"]["stages"]
+    rollouts = next(row["responses"] for row in planned if row["stage"] == "grpo")
+    assert re.search(rf"GRPO 7 0 [0-9,]+ {rollouts:,} ", section)
 
 
 def test_same_results_give_the_same_report(report, everything):

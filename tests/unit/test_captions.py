@@ -2,26 +2,19 @@ import re
 
 import pytest
 
-from quagmires.analysis import AnalysisSettings, analysis_settings
+from quagmires.analysis import AnalysisSettings
 from quagmires.captions import CAPTIONS, compared_studies, figure_caption, table_caption
-from quagmires.config import Files, load_yaml, parse
+from quagmires.config import load_yaml
 from quagmires.errors import UserError
-from quagmires.experiment import expand
-from support import ROOT
+from support import ROOT, analysis_of
 
 GENERAL_FIGURES = ("predictors", "ranks", "outcomes", "pass_at_k", "grpo_training")
 GENERAL_TABLES = ("models", "predictors", "outcomes", "contamination")
 
 
-def settings_of(*names: str) -> AnalysisSettings:
-    files = Files([ROOT / "config" / f"{name}.yaml" for name in ("base", *names)])
-    config = parse(files.merged(), files)
-    return analysis_settings(config, expand(config, files).sheet)
-
-
 @pytest.fixture(scope="module")
 def paper() -> AnalysisSettings:
-    return settings_of("paper")
+    return analysis_of("paper")
 
 
 @pytest.fixture
@@ -38,7 +31,7 @@ def captions(tmp_path):
 
 @pytest.mark.parametrize("names", [("paper",), ("paper", "example"), ("demo",), ("demo_small",)])
 def test_every_figure_and_table_of_every_config_has_a_whole_caption(names):
-    settings = settings_of(*names)
+    settings = analysis_of(*names)
     texts = [figure_caption(name, settings) for name in (*settings.figures, *GENERAL_FIGURES)]
     texts += [table_caption(name, settings) for name in (*settings.tables, *GENERAL_TABLES)]
     for text in texts:
@@ -52,7 +45,7 @@ def test_the_papers_figures_and_tables_name_their_source(paper):
 
 
 def test_the_readme_has_the_captions_of_this_file():
-    settings = settings_of("paper", "example")
+    settings = analysis_of("paper", "example")
     readme = " ".join((ROOT / "README.md").read_text().split())
     shown = re.findall(r"docs/images/example-(\w+)\.png", readme)
     assert len(shown) == 2
@@ -67,10 +60,23 @@ def test_captions_say_what_was_trained_on_what(paper):
     assert "Pass@1 averaged over 7 benchmarks" in figure_caption("figure1", paper)
 
 
-def test_captions_count_sft_models_and_not_the_base_model(paper):
+def test_captions_count_the_sft_models_that_are_asked_for_and_not_the_base_model(paper):
     assert len(paper.studies["figure1"].recipes) == 9
-    assert "n = 8 SFT models" in figure_caption("figure1", paper)
-    assert "n = 5 and 5 SFT models" in figure_caption("figure2", paper)
+    assert "n = 8 SFT models asked for." in figure_caption("figure1", paper)
+    assert "n = 5 and 5 SFT models asked for." in figure_caption("figure2", paper)
+
+
+@pytest.mark.parametrize("name", ["figure3", "figure5", "linear_fit", "loss_and_gain"])
+def test_no_caption_counts_models_where_the_panels_count_those_that_are_drawn(name, paper):
+    block = paper.figures["figure3" if name in ("figure3", "linear_fit") else "figure5"]
+    caption = figure_caption(name, paper.model_copy(update={"figures": {name: block}}))
+    assert not re.search(r"\d+ SFT models", caption)
+    assert "n, in the panel, counts all models drawn" in caption
+
+
+def test_the_caption_says_why_losses_on_different_data_have_no_line():
+    caption = figure_caption("loss_and_gain", analysis_of("demo"))
+    assert "have no line and no ρ: losses on different distributions cannot be compared" in caption
 
 
 def test_captions_follow_the_settings(paper):
@@ -82,13 +88,13 @@ def test_captions_follow_the_settings(paper):
 
 
 def test_the_label_ends_every_caption():
-    example = settings_of("paper", "example")
+    example = analysis_of("paper", "example")
     for caption in (figure_caption("figure1", example), table_caption("models", example)):
         assert caption.endswith(" Simulated, not measured.")
 
 
 def test_a_figure_of_another_name_is_captioned_by_its_kind():
-    demo = settings_of("demo")
+    demo = analysis_of("demo")
     assert "sft_and_rl" not in load_yaml(CAPTIONS)["figures"]
     assert figure_caption("sft_and_rl", demo).startswith("Pass@1 of each recipe. ")
 
