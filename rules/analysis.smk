@@ -113,7 +113,7 @@ if not ONLY_METRICS:
 
 
 METRICS = f"{ROOT}/metrics.parquet"
-METRICS_SO_FAR = METRICS if ONLY_METRICS else f"{ROOT}/decisions/metrics.parquet"
+METRICS_SO_FAR = f"{ROOT}/decisions/metrics.parquet" if SO_FAR else METRICS
 
 
 rule tables:

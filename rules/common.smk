@@ -124,6 +124,15 @@ FIGURES = (
 )
 
 
+# Asked for a decision alone, what RL has left so far counts; with everything else it waits for all of it. (Snakemake knows
+# its targets only later.)
+SO_FAR = (
+    not ONLY_METRICS
+    and bool({"rank", "predict"} & set(sys.argv))
+    and not {"all", "report"} & set(sys.argv)
+)
+
+
 def finished_scores():
     """The scores after RL that are there, with their times, so that new ones are seen."""
     paths = [Path(f"{ROOT}/{run}/eval/scores.json") for run in EXPERIMENT.checkpoints]

@@ -82,6 +82,13 @@ def test_a_second_run_has_nothing_to_do(small_run):
     assert "Nothing to be done" in snakemake("-n", "--configfile", SMALL).stdout
 
 
+def test_a_decision_asked_for_later_needs_no_engine(small_run):
+    """With RL done, it is made anew from what there is; the whole experiment has nothing to do but to put it back."""
+    rules = planned(SMALL, "--", "rank", "predict")
+    assert rules <= {"rank", "predict", "metrics_so_far", "ranking", "prediction"}
+    assert {"rank", "predict"} <= rules
+
+
 def test_an_edited_comment_reruns_nothing(small_run):
     for name in ("train_sft.py", "sample.py", "quagmires/grading.py"):
         path = ROOT / "scripts" / name
@@ -99,7 +106,7 @@ def changed(tmp_path: Path, **changes) -> Path:
     for block, values in changes.items():
         config[block] = config.get(block, {}) | values
     target = tmp_path / "changed.yaml"
-    target.write_text(yaml.safe_dump(config))
+    target.write_text(yaml.safe_dump(config, sort_keys=False))
     return target
 
 
@@ -146,8 +153,8 @@ def test_a_setting_reruns_its_stage_and_what_follows(small_run, tmp_path, block,
     ],
 )  # fmt: skip
 def test_how_runs_are_watched_and_what_is_written_down_repeats_nothing(small_run, tmp_path, block, values):
-    # The config as it was used is in the report.
-    assert planned(changed(tmp_path, **{block: values})) <= {"merged_config", "report"}
+    # What was used is in the report, and what it costs follows from it.
+    assert planned(changed(tmp_path, **{block: values})) <= {"merged_config", "costs", "report"}
 
 
 def test_the_report_is_one_file_with_tables_and_figures(small_run):
