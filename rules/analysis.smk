@@ -103,7 +103,8 @@ if not ONLY_METRICS:
             seed=CONFIG.seed,
             label=CONFIG.label,
             # No inputs: what RL has left is read, never made or repeated to rank models.
-            finished=finished_scores(),
+            # Looked for when the job is planned, not whenever rules are read.
+            finished=lambda wildcards: finished_scores(),
         message:
             "Metrics of {CONFIG.experiment} so far"
         shell:
@@ -137,7 +138,8 @@ rule tables:
         "Tables of {CONFIG.experiment}"
     shell:
         "{PYTHON} scripts/make_tables.py --metrics {input.metrics} --analysis {input.settings}"
-        " --published {input.published} --output $(dirname {output[0]})" + LOGGED
+        " --published {input.published} --captions {input.captions} --output $(dirname {output[0]})"
+        + LOGGED
 
 
 rule contamination_table:
@@ -166,7 +168,6 @@ rule figures:
         **CURVES,
         metrics=METRICS,
         settings=rules.analysis_settings.output,
-        captions=CAPTIONS,
     output:
         expand(
             f"{ROOT}/figures/{{figure}}.{{suffix}}",
@@ -269,4 +270,4 @@ rule report:
         "Report of {CONFIG.experiment}: {output}"
     shell:
         "{PYTHON} scripts/make_report.py --results {ROOT} --analysis {input.settings} --config {input.config}"
-        " --captions {input.captions} --logs {LOGS} --output {output}" + LOGGED
+        " --captions {input.captions} --output {output}" + LOGGED

@@ -10,9 +10,8 @@ import argparse
 from pathlib import Path
 
 from quagmires.analysis import AnalysisSettings
-from quagmires.config import Files, parse
 from quagmires.errors import command_line
-from quagmires.experiment import expand
+from quagmires.experiment import read_experiment
 from quagmires.files import write_text
 from quagmires.report import Sources, render
 
@@ -23,15 +22,12 @@ def main() -> None:
     parser.add_argument("--analysis", type=Path, required=True, help="analysis.json")
     parser.add_argument("--config", type=Path, required=True, help="the whole config, as one JSON or YAML file")
     parser.add_argument("--captions", type=Path, default=Path("config/captions.yaml"))
-    parser.add_argument("--logs", type=Path, help="folder of its logs, with Snakemake's benchmarks: what was spent")
     parser.add_argument("--output", type=Path, required=True, help="HTML; beside tables/ and figures/ its links work")
     options = parser.parse_args()
 
-    files = Files([options.config])
     given = Sources(
         results=options.results,
-        logs=options.logs,
-        experiment=expand(parse(files.merged(), files), files),
+        experiment=read_experiment([options.config]),
         settings=AnalysisSettings.read(options.analysis),
         captions=options.captions,
     )

@@ -12,9 +12,8 @@ from pathlib import Path
 import yaml
 
 from quagmires import throughput
-from quagmires.config import Files, parse
 from quagmires.errors import command_line
-from quagmires.experiment import expand
+from quagmires.experiment import read_experiment
 from quagmires.files import write_text
 from quagmires.speed_measurement import measured_entries
 
@@ -27,8 +26,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, help="default: results/<experiment>/throughput.yaml")
     options = parser.parse_args()
 
-    files = Files(options.config)
-    experiment = expand(parse(files.merged(), files), files)
+    experiment = read_experiment(options.config)
     entries = measured_entries(experiment, Path(experiment.root))
     if not entries:
         print(f"{experiment.root}: no finished run yet, nothing to measure")

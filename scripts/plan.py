@@ -13,9 +13,8 @@ from pathlib import Path
 import pandas as pd
 
 from quagmires import throughput
-from quagmires.config import Files, parse
 from quagmires.errors import command_line
-from quagmires.experiment import expand
+from quagmires.experiment import read_experiment
 from quagmires.files import whole_file, write_json, write_text
 from quagmires.plan import check_budget, make_plan, on_gpus
 from quagmires.plan_text import plan_text
@@ -35,8 +34,7 @@ def main() -> None:
     parser.add_argument("--output-folder", type=Path, required=True)
     options = parser.parse_args()
 
-    files = Files(options.config)
-    experiment = expand(parse(files.merged(), files), files)
+    experiment = read_experiment(options.config)
     config, speeds = experiment.config, throughput.of(experiment.config, options.measured)
     jobs = planned_jobs(experiment, speeds)
     plan = make_plan(experiment, speeds, jobs, config.costs.gpus if on_gpus(config) else options.jobs)

@@ -1,12 +1,14 @@
 """A config expanded into the runs it stands for: SFT models, GRPO runs, checkpoints, and the paths of all of them."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from quagmires.blocks import GRPO, SFT, Config, Evaluation, Pool, ProblemSource, Recipe, Study
-from quagmires.config import Files, validate_part
+from quagmires.config import Files, parse, validate_part
 from quagmires.errors import UserError
 from quagmires.predictors import PREDICTORS
 from quagmires.subsets import BASE, parse_subset, subset_size
@@ -174,6 +176,12 @@ def expand(config: Config, files: Files) -> Experiment:
             _known(files, where + ("calibration", position), recipe, sorted(in_study), "recipe", "this study")
     _check_studies(config, files)
     return Experiment(config, sft_runs, grpo_runs, checkpoints, pd.DataFrame(rows), sft, grpo, evaluation)
+
+
+def read_experiment(paths: Iterable[str | Path]) -> Experiment:
+    """The experiment of config files, laid over each other; raises as `parse` and `expand`."""
+    files = Files(paths)
+    return expand(parse(files.merged(), files), files)
 
 
 def _for_model(config: Config, files: Files, model: str, stage: str) -> Any:

@@ -36,7 +36,6 @@ class Sources:
     """What a report is made of."""
 
     results: Path
-    logs: Path | None
     experiment: Experiment
     settings: AnalysisSettings
     captions: Path
@@ -84,7 +83,7 @@ def sections(given: Sources) -> list[Section]:
         Section("tables", "Tables", complete(tables(given))),
         Section("figures", "Figures", complete(figures(given, (*settings.figures, *FIGURES)))),
         Section("training", "Training curves and Pass@k", complete(training(given))),
-        Section("costs", "Cost: planned and spent", complete(costs(results, given.logs, given.experiment))),
+        Section("costs", "Cost: planned and spent", complete(costs(results))),
     ]
 
 

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from quagmires.candidates import SATURATED
+from quagmires.files import read_record
 from quagmires.forecast import ENOUGH_MODELS
 from quagmires.report_blocks import Block, Fold, Gap, Span, Text
-from quagmires.report_record import content
 
 NAMED = 3  # of models that are tied; the others are counted
 
@@ -26,7 +26,7 @@ class Decisions:
     @classmethod
     def read(cls, results: Path) -> "Decisions":
         """From the folder of an experiment's results."""
-        return cls(*(content(results / "decisions" / f"{name}.json") for name in ("rank", "predict")))
+        return cls(*(read_record(results / "decisions" / f"{name}.json") for name in ("rank", "predict")))
 
     @property
     def rankings(self) -> dict[str, dict[str, Any]]:

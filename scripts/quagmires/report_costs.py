@@ -1,43 +1,30 @@
-"""What the experiment was planned to cost, and what its finished jobs took (plan.json, Snakemake's benchmarks)."""
+"""What the experiment was planned to cost, and what its finished jobs took: both as plan.json has them."""
 
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from quagmires import throughput
-from quagmires.errors import UserError
-from quagmires.experiment import Experiment
-from quagmires.plan import unit
+from quagmires.files import read_record
 from quagmires.plan_text import amount, duration, hours, size
-from quagmires.planned_jobs import planned_jobs
 from quagmires.report_blocks import Block, Gap, Links, Part, Text, complete, plain
 from quagmires.report_decisions import decision_table
-from quagmires.report_record import content
-from quagmires.spending import spent
 
 
-def costs(results: Path, logs: Path | None, experiment: Experiment) -> Iterator[Block]:
+def costs(results: Path) -> Iterator[Block]:
     """Planned against spent, then the plan of all."""
-    yield Part("spent", "Spent, against what was planned", complete(spending(results, logs, experiment)))
-    plan = content(results / "decisions" / "plan.json")
+    plan = read_record(results / "decisions" / "plan.json")
+    yield Part("spent", "Spent, against what was planned", complete(spending(plan)))
     blocks = complete(planned(plan)) if plan else [Gap("There is no plan (decisions/plan.json).", "plan")]
     yield Part("planned", "Planned in all", blocks)
 
 
-def spending(results: Path, logs: Path | None, experiment: Experiment) -> Iterator[Block]:
+def spending(plan: dict[str, Any]) -> Iterator[Block]:
     """By stage: finished jobs, what they were planned to take and what they took, in hours of a device."""
-    config = experiment.config
-    try:
-        # By the speeds known before: those measured in this experiment would agree with what was spent by themselves.
-        jobs = planned_jobs(experiment, throughput.read(config, config.costs.throughput))
-    except UserError as error:
-        yield Gap(f"What was planned is not known: {error}.")
-        return
-    rows = spent(jobs, logs / "benchmarks", results) if logs else []
+    rows = plan.get("spent")
     if not rows:
-        yield Gap(f"Nothing was spent here as far as is known: {logs or 'logs'} has no benchmarks of finished jobs.")
+        yield Gap("Nothing was spent here as far as is known: the plan has no records of finished jobs.")
         return
-    name = unit(config)
+    name = plan["unit"]
     header = ["stage", "jobs", "finished", f"{name} planned for those", f"{name} spent", "spent / planned"]
     total: dict[str, Any] = {"title": "all", **{key: sum(row[key] for row in rows) for key in _SUMMED}}
     cells = [
@@ -52,9 +39,8 @@ def spending(results: Path, logs: Path | None, experiment: Experiment) -> Iterat
         for row in [*rows, total]
     ]
     yield decision_table(header, cells, "Spent by stage", texts=("stage",))
-    money = total["spent_device_hours"] * config.costs.price_per_gpu_hour if name == "GPU-hours" else 0.0
-    if money:
-        yield Text(plain(f"That is {money:,.0f} {config.costs.currency} at the configured price."))
+    if money := total["spent_device_hours"] * plan["price_per_device_hour"]:
+        yield Text(plain(f"That is {money:,.0f} {plan['currency']} at the configured price."))
     yield Text(
         plain(
             "Hours of a job times its devices. Finished attempts are on record: those that were cut off, the"

@@ -1,6 +1,5 @@
 """What was run, for the report: studies, sources and their revisions, settings, seeds, versions, hardware, checks."""
 
-import json
 import subprocess
 from collections import Counter
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ import yaml
 from quagmires import provenance, sources
 from quagmires.analysis import AnalysisSettings
 from quagmires.blocks import Config, Model, Pool, ProblemSource
+from quagmires.files import read_record
 from quagmires.report_blocks import Block, Fold, Gap, Part, Preformatted, Span, Table, Text, plain
 from quagmires.report_tables import from_rows
 
@@ -67,7 +67,7 @@ def models(results: Path, used: dict[str, Model]) -> Table:
     """Where each model is from; the revision that was downloaded where there is a record of it, else the config's."""
     rows = []
     for name, model in used.items():
-        own = content(results / "data" / "models" / name / "model.json")
+        own = read_record(results / "data" / "models" / name / "model.json")
         template = own.get("chat_template_sha256") or model.chat_template_sha256 or ""
         size = f"{model.parameters:.3g}" if model.parameters else None
         rows.append([model.title or name, *_source(model, "models"), size, template[:12]])
@@ -83,7 +83,7 @@ def datasets(results: Path, config: Config) -> Table:
         ("benchmark", config.benchmarks, {name for study in config.studies.values() for name in study.benchmarks}),
     ):
         for name in (name for name in blocks if name in names):
-            pool = content(results / "data" / "sft" / name / "pool.json") if kind == "SFT" else {}
+            pool = read_record(results / "data" / "sft" / name / "pool.json") if kind == "SFT" else {}
             kept = pool.get("kept_rows") or getattr(blocks[name], "kept_rows", None)
             rows.append([name, kind, *_source(blocks[name], "datasets"), blocks[name].rows, kept])
     return from_rows(["name", "for", "source", "revision", "rows", "rows kept"], rows, "Data sets")
@@ -95,7 +95,7 @@ def _source(block: Model | Pool | ProblemSource, kind: str) -> tuple[str, str]:
         paths = block.path if isinstance(block.path, list) else [block.path]
         return ", ".join(map(str, paths)), "local file"
     identity = block.hub.model if isinstance(block, Model) else block.hub.dataset
-    downloaded = content(Path(sources.download_record(kind, identity, block.hub.revision)))
+    downloaded = read_record(Path(sources.download_record(kind, identity, block.hub.revision)))
     return identity, (downloaded.get("commit") or block.hub.revision)[:12] or "not pinned, not downloaded"
 
 
@@ -138,7 +138,7 @@ def engines(results: Path, used: dict[str, Model]) -> Table | None:
     for stage, pattern in RECORDS.items():
         found: Counter[tuple[str, str]] = Counter()
         for path in (path for model in used for path in sorted(results.glob(pattern.format(model=model)))):
-            one = content(path)
+            one = read_record(path)
             if "versions" in one:
                 found[_versions(one["versions"]), _hardware(one.get("hardware") or {})] += 1
         rows += [[stage, count, *texts] for texts, count in found.most_common()]
@@ -160,7 +160,7 @@ def _hardware(hardware: dict[str, Any]) -> str:
 def checks(results: Path, used: dict[str, Model]) -> Iterator[str]:
     """What was proved before training, a sentence each."""
     for model in used:
-        parity = content(results / "data" / "prompts" / f"{model}.parity.json")
+        parity = read_record(results / "data" / "prompts" / f"{model}.parity.json")
         if parity.get("engines"):
             names = ", ".join(map(str, parity["engines"]))
             yield f"{model}: {names} make the same token ids of {parity.get('prompts', '?')} prompts."
@@ -182,12 +182,3 @@ def revision(folder: Path) -> str:
     except (OSError, subprocess.SubprocessError):
         return "none: not a git checkout"
     return commit[:12] + (", with uncommitted changes" if changed else "")
-
-
-def content(path: Path) -> dict[str, Any]:
-    """A JSON object; empty where there is no file, or none that can be read: the report is made of what there is."""
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return value if isinstance(value, dict) else {}

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from quagmires.files import read_record
 from quagmires.labels import recipe_labels
 from quagmires.report_blocks import Gap, Part, Span, Table, plain
 from quagmires.report_figures import svg_uri
-from quagmires.report_record import content
 from quagmires.report_tables import shown
 
 POINTS = 80  # of a line: more would not be seen
@@ -22,7 +22,7 @@ def sft_part(results: Path, sheet: pd.DataFrame) -> Part:
     """The losses of all SFT runs of a run sheet, each once."""
     labels, rows = _labels(sheet), []
     for run in sheet.drop_duplicates(["model", "recipe"]).to_dict("records"):
-        trained = content(results / run["model"] / run["recipe"] / "sft" / "model" / "training.json")
+        trained = read_record(results / run["model"] / run["recipe"] / "sft" / "model" / "training.json")
         losses = [point["loss"] for point in trained.get("loss_curve", []) if "loss" in point]
         if losses:
             names = labels[run["study"], run["recipe"]], run["model"], duration(trained.get("seconds"))

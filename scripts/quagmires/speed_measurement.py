@@ -17,6 +17,7 @@ import numpy as np
 from scipy.optimize import nnls
 
 from quagmires.experiment import Experiment
+from quagmires.files import read_record
 from quagmires.subsets import BASE
 from quagmires.throughput import Entry
 
@@ -75,7 +76,7 @@ def _sft(experiment: Experiment, model: str, results: Path) -> _Found:
     found, tokens, seconds = _Found(), [], []
     for run in experiment.sft_runs.values():
         path = results / run.checkpoint / "model" / "training.json"
-        if run.model != model or run.subset == BASE or not (record := _content(path)):
+        if run.model != model or run.subset == BASE or not (record := read_record(path)):
             continue
         # A packed run of an older version counted its tokens wrongly.
         if record.get("resumed_from") is None and record.get("tokens_seen", 0) > 0 and record.get("seconds", 0) > 0:
@@ -94,7 +95,7 @@ def _sampling(experiment: Experiment, model: str, results: Path) -> _Found:
     found, tokens, seconds, responses = _Found(), 0.0, 0.0, 0
     for checkpoint in experiment.checkpoints.values():
         path = results / checkpoint.path / "eval" / "samples.json"
-        if checkpoint.model != model or not (record := _content(path)):
+        if checkpoint.model != model or not (record := read_record(path)):
             continue
         drawn = record.get("drawn", {})
         # A job that found all samples there drew nothing.
@@ -127,7 +128,7 @@ def _grpo(experiment: Experiment, model: str, results: Path) -> _Found:
         tokens += a_step * sum(row["response_length/mean"] for row in rows)
         update, other, steps = update + own, other + took - own, steps + len(rows)
         # The last checkpoint is merged last; it may be gone once it was sampled from.
-        record = _content(results / run.checkpoint(settings.checkpoints) / "model" / "checkpoint.json")
+        record = read_record(results / run.checkpoint(settings.checkpoints) / "model" / "checkpoint.json")
         found.hardware |= _hardware(record)
         if record and record.get("resumed_from_step") is None and record.get("seconds", 0) > took:
             starts.append(record["seconds"] - took)
@@ -150,14 +151,6 @@ def _steps(path: Path) -> list[dict[str, float]]:
     except (OSError, ValueError):
         return []
     return rows if all(row.get("timing_s/step") and row.get("response_length/mean") for row in rows) else []
-
-
-def _content(path: Path) -> dict[str, Any]:
-    """A record, or nothing where the job is not done."""
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
 
 
 def _hardware(record: dict[str, Any]) -> set[str]:

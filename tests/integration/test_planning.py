@@ -348,6 +348,10 @@ def test_nothing_spent_is_no_row(tmp_path):
     demo = experiment("demo")
     jobs = planned_jobs(demo, throughput.read(demo.config, demo.config.costs.throughput))
     assert spent(jobs, tmp_path, tmp_path) == []
+    damaged = tmp_path / "sft" / "toy" / "arithmetic.random-500.ep1.lr5e-4.tsv"
+    damaged.parent.mkdir(parents=True)
+    damaged.write_text("s\nfast\n")
+    assert spent(jobs, tmp_path, tmp_path) == []
 
 
 def test_the_script_writes_and_prints_the_plan_before_it_refuses_it(tmp_path):

@@ -25,6 +25,7 @@ from quagmires.plan import make_plan
 from quagmires.planned_jobs import planned_jobs
 from quagmires.report import Sources, render
 from quagmires.report_training import sparkline
+from quagmires.spending import spent
 from support import ROOT
 
 RANDOM = "arithmetic.random-500.ep1.lr5e-4"
@@ -98,18 +99,18 @@ def captions(tmp_path_factory, demo):
 
 @pytest.fixture
 def report(tmp_path, demo, captions):
-    """Writes files of a results folder (those of logs/ beside it), then the report on them."""
-    results, logs = tmp_path / "results" / "demo", tmp_path / "logs" / "demo"
+    """Writes files of a results folder, then the report on them."""
+    results = tmp_path / "results" / "demo"
     results.mkdir(parents=True)
 
     def make(files=None, captions=captions, **changes) -> Page:
         for name, content in (files or {}).items():
-            path = tmp_path / name if name.startswith("logs/") else results / name
+            path = results / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(content if isinstance(content, str) else json.dumps(content), encoding="utf-8")
         experiment, settings = demo
         settings = AnalysisSettings.model_validate(settings.model_dump() | changes)
-        return Page(render(Sources(results, logs, experiment, settings, captions)))
+        return Page(render(Sources(results, experiment, settings, captions)))
 
     return make
 
@@ -132,13 +133,19 @@ def decided(demo):
 
 
 @pytest.fixture(scope="session")
-def everything(demo, decided) -> dict:
+def everything(demo, decided, tmp_path_factory) -> dict:
     """The files of a finished experiment, small ones."""
     experiment, settings = demo
     speeds = throughput.read(experiment.config, experiment.config.costs.throughput)
+    jobs = planned_jobs(experiment, speeds)
+    benchmark = tmp_path_factory.mktemp("benchmarks") / "sft" / "toy" / f"{RANDOM}.tsv"
+    benchmark.parent.mkdir(parents=True)
+    benchmark.write_text("s\th:m:s\n7200.0\t2:00:00\n")
+    plan = make_plan(experiment, speeds, jobs, devices=2)
+    plan["spent"] = spent(jobs, benchmark.parents[2], benchmark.parents[2])
     files = {
         **decided,
-        "decisions/plan.json": make_plan(experiment, speeds, planned_jobs(experiment, speeds), devices=2),
+        "decisions/plan.json": plan,
         "run_sheet.tsv": f"study\tmodel\trecipe\tsubset\tepochs\ntoy\ttoy\t{RANDOM}\trandom-500\t1.0\n",
         "tables/contamination.md": "| benchmark | sums |\n|---|---:|\n| easy | 3 |\n",
         f"toy/{RANDOM}/sft/model/training.json": trained(torch="2.13.0"),
@@ -146,7 +153,6 @@ def everything(demo, decided) -> dict:
         "data/prompts/toy.parity.json": {"engines": ["llamafactory", "verl", "vllm"], "prompts": 9},
         **dict.fromkeys((f"{name}.csv" for name in BESIDE), "a\n1\n"),
         "decisions/plan.txt": "Plan\n",
-        f"logs/demo/benchmarks/sft/toy/{RANDOM}.tsv": "s\th:m:s\n7200.0\t2:00:00\n",
     }
     for name in tables_of(settings):
         text = f"*{settings.label}*\n\n| model | score |\n|---|---:|\n| in {name} | **0.5** |\n\n- Note of {name}.\n"
@@ -298,7 +304,7 @@ def test_nothing_is_missing_from_a_finished_experiment(report, everything):
         ("figures/predictors.svg", "<svg width='1pt'", "figures"),
         ("tables/models.md", "| no table\n", "tables"),
         (f"toy/{RANDOM}/sft/model/training.json", {"loss_curve": [{"loss": 1.0}]}, "training"),
-        (f"logs/demo/benchmarks/sft/toy/{RANDOM}.tsv", "s\nfast\n", "costs"),
+        ("decisions/plan.json", {"unit": "job-hours", "spent": [{"title": "SFT"}]}, "costs"),
     ],
 )
 def test_damaged_files_leave_a_report(report, everything, file, content, anchor):
