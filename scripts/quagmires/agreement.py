@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import kendalltau, norm, rankdata
 
+from quagmires.labels import in_units
 from quagmires.predictors import Predictor, known, ranking
 
 BOOTSTRAPS = 2_000
@@ -19,7 +20,6 @@ EXACT_MODELS = 8
 FEWEST_MODELS = 3
 # Values are compared after rounding to so many decimals: what differs by rounding errors is tied.
 DECIMALS = 12
-UNITS = ((1e9, "B"), (1e6, "M"), (1e3, "k"))
 
 
 @dataclass(frozen=True)
@@ -75,13 +75,18 @@ def by_budget(
     """
     models = models[known(models, predictor)]
     ranks, outcome = ranking(models, predictor), models["outcome"].to_numpy(float)
-    group = np.searchsorted(budgets, models["sft_tokens"].to_numpy(float))
-    labels = budget_labels(budgets)
-    wanted = labels if (group == len(budgets)).any() else labels[:-1]
     return {
-        label: _agreement(ranks[group == place], outcome[group == place], seed, confidence)
-        for place, label in enumerate(wanted)
+        label: _agreement(ranks[group], outcome[group], seed, confidence)
+        for label, group in budget_groups(models, budgets).items()
     }
+
+
+def budget_groups(models: pd.DataFrame, budgets: Sequence[float]) -> dict[str, np.ndarray]:
+    """By label, which models (a mask) are in each budget; one above the last bound only if there are such models."""
+    place = np.searchsorted(budgets, models["sft_tokens"].to_numpy(float))
+    labels = budget_labels(budgets)
+    wanted = labels if (place == len(budgets)).any() else labels[:-1]
+    return {label: place == number for number, label in enumerate(wanted)}
 
 
 def budget_labels(budgets: Sequence[float]) -> list[str]:
@@ -95,8 +100,8 @@ def budget_labels(budgets: Sequence[float]) -> list[str]:
 
 
 def _amount(tokens: float) -> tuple[str, str]:
-    size, unit = next(((size, unit) for size, unit in UNITS if tokens >= size), (1, ""))
-    return f"{tokens / size:g}", unit
+    size, unit = in_units(tokens)
+    return f"{size:g}", unit
 
 
 def average_of(groups: Mapping[str, RankAgreement]) -> float | None:

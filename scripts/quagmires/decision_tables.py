@@ -12,6 +12,7 @@ from rich.text import Text
 from quagmires.calibration import FAR
 from quagmires.candidates import notes
 from quagmires.forecast import Forecast, Question
+from quagmires.labels import large_k_label
 
 # Only a line under the header, of characters that any terminal, log and mail can show.
 PLAIN = box.Box("    \n    \n -- \n    \n    \n    \n    \n    \n", ascii=True)
@@ -62,7 +63,14 @@ def show_ranking(console: Console, ranking: pd.DataFrame, models: pd.DataFrame, 
     ranked, aside = ranking[~ranking["set_aside"]], ranking[ranking["set_aside"]]
     outcome = models["outcome"].astype(float)
     table = _table(
-        console, "rank", "SFT model", _large_k(models), _interval_title(confidence), "highest in", "Pass@1", "gen. loss"
+        console,
+        "rank",
+        "SFT model",
+        large_k_label(models),
+        _interval_title(confidence),
+        "highest in",
+        "Pass@1",
+        "gen. loss",
     )
     known = outcome.notna()
     if known.any():
@@ -74,7 +82,7 @@ def show_ranking(console: Console, ranking: pd.DataFrame, models: pd.DataFrame, 
     console.print(table)
     if len(aside):
         labels = dict(zip(ranking["recipe"], ranking["label"], strict=True))
-        _show_aside(console, aside, labels, outcome[known], _large_k(models))
+        _show_aside(console, aside, labels, outcome[known], large_k_label(models))
     show_sentences(console, notes(ranking, level, confidence))
 
 
@@ -232,11 +240,6 @@ def _table(console: Console, *titles: str) -> Table:
         justify = "left" if title in TEXT_COLUMNS else "right"
         table.add_column(title, justify=justify, overflow="fold", no_wrap=title not in MODEL_COLUMNS)
     return table
-
-
-def _large_k(models: pd.DataFrame) -> str:
-    ks = models["large_k"].dropna().unique()
-    return f"Pass@{ks[0]:g}" if len(ks) == 1 else "Pass@large k"
 
 
 def _interval_title(confidence: float) -> str:

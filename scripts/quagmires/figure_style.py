@@ -127,6 +127,11 @@ def cycled_styles() -> list[Series]:
     ]
 
 
+def side_by_side(count: int, columns: int) -> int:
+    """How many of `count` panels stand in a row, in so many paper columns: one in one, three in two."""
+    return min(count, 2 * columns - 1)
+
+
 def panel_axes(count: int, columns: int, height: float, per_row: int) -> tuple[Figure, list[Axes]]:
     """A figure of `columns` paper columns with `count` panels, each row `height` inches high (and a legend below)."""
     per_row = min(per_row, count)

@@ -30,6 +30,7 @@ from quagmires.figure_style import (
     panel_axes,
     say_empty,
     series_styles,
+    side_by_side,
     wrapped,
 )
 from quagmires.labels import NO_SFT, examples_label, recipe_labels
@@ -105,7 +106,7 @@ def _lines(
     tick: Callable[[pd.Series], str],
 ) -> Figure:
     """A panel for each study; models that are called the same once `without_x` was applied are one line."""
-    per_row = min(len(panels), 2 * columns - 1)
+    per_row = side_by_side(len(panels), columns)
     width = WIDTHS[columns] / per_row - 0.5
     figure, axes = panel_axes(len(panels), columns, 2.4, per_row)
     names = [recipe_labels(without_x(panel.models)) for panel in panels]
@@ -220,7 +221,7 @@ def _line_legend(styles: dict[str, Series]) -> list[list[Line2D]]:
 
 def bars(panels: Sequence[Panel], columns: int) -> Figure:
     """Pass@1 of each recipe after SFT and after RL, with the gain."""
-    per_row = min(len(panels), 2 * columns - 1)
+    per_row = side_by_side(len(panels), columns)
     rows = max(len(panel.models) for panel in panels)
     step = 0.32 if rows <= ANNOTATED else 0.24
     figure, axes = panel_axes(len(panels), columns, max(1.6, 0.75 + step * rows), per_row)

@@ -6,6 +6,7 @@ from quagmires.experiment import short_float
 from quagmires.subsets import BASE
 
 NO_SFT = "no SFT"
+UNITS = ((1e9, "B"), (1e6, "M"), (1e3, "k"))
 
 
 def recipe_label(subset: str, epochs: float, learning_rate: float | None = None) -> str:
@@ -50,10 +51,26 @@ def learning_rate_label(learning_rate: float) -> str:
     return f"lr {short_float(learning_rate)}"
 
 
+def in_units(count: float) -> tuple[float, str]:
+    """A count of examples or tokens in the largest unit that leaves at least one.
+
+    >>> in_units(1_400_000), in_units(20), in_units(2e9)
+    ((1.4, 'M'), (20.0, ''), (2.0, 'B'))
+    """
+    size, unit = next(((size, unit) for size, unit in UNITS if count >= size), (1, ""))
+    return count / size, unit
+
+
 def examples_label(examples: float) -> str:
     """10000 -> `10k`, 1400000 -> `1.4M`."""
-    size, unit = (1e6, "M") if examples >= 1e6 else (1e3, "k") if examples >= 1e3 else (1, "")
-    return f"{examples / size:g}{unit}"
+    size, unit = in_units(examples)
+    return f"{size:g}{unit}"
+
+
+def large_k_label(models: pd.DataFrame) -> str:
+    """`Pass@64`, of models that have one large k."""
+    ks = models["large_k"].dropna().unique()
+    return f"Pass@{ks[0]:g}" if len(ks) == 1 else "Pass@large k"
 
 
 def epochs_label(epochs: float) -> str:

@@ -6,7 +6,7 @@ import pandas as pd
 
 from quagmires.analysis import AnalysisSettings
 from quagmires.captions import compared_studies
-from quagmires.labels import recipe_labels
+from quagmires.labels import in_units, large_k_label, recipe_labels
 from quagmires.measurement import KINDS, ranking_changes
 from quagmires.table_formats import MISSING, Cell, Column, Layout, number, signed, with_error, with_interval
 from quagmires.tables import is_best, studied_models
@@ -21,8 +21,7 @@ def models_layout(frame: pd.DataFrame, settings: AnalysisSettings) -> Layout:
     """Every SFT model; the best of a study before and after RL in bold, the gain that of the settings' outcome."""
     kind = settings.analysis.outcome
     gain = "gain" if kind == "best" else f"gain ({kind.replace('_', ' ')})"
-    ks = frame["large_k"].dropna().unique()
-    titles = ("Pass@1", f"Pass@{ks[0]:g}" if len(ks) == 1 else "Pass@large k", "generalization loss")
+    titles = ("Pass@1", large_k_label(frame), "generalization loss")
     after = ("after RL: best", "last", "mean of run best", gain)
     columns = [Column("study", left=True), Column("SFT model", left=True), Column("SFT tokens")]
     return Layout(
@@ -63,8 +62,8 @@ def tokens(count: float) -> str:
     >>> tokens(1_340_000_000), tokens(20_000), tokens(0)
     ('1.34B', '20k', '0')
     """
-    size, unit = next(((size, unit) for size, unit in ((1e9, "B"), (1e6, "M"), (1e3, "k")) if count >= size), (1, ""))
-    return f"{count / size:.3g}{unit}" if unit else f"{count:g}"
+    size, unit = in_units(count)
+    return f"{size:.3g}{unit}" if unit else f"{count:g}"
 
 
 def predictors_layout(frame: pd.DataFrame, settings: AnalysisSettings) -> Layout:

@@ -24,7 +24,7 @@ from quagmires.figure_style import (
     wrapped,
 )
 from quagmires.measurement import outcome_errors
-from quagmires.predictors import PREDICTORS, Predictor, applicable
+from quagmires.predictors import Predictor, applicable
 from quagmires.selection import choice, leave_one_out
 from quagmires.study_panels import Panel, titles
 
@@ -55,8 +55,7 @@ def predictors(panels: Sequence[Panel]) -> Figure:
 
 def _shown(panels: Sequence[Panel]) -> list[Predictor]:
     """The predictors that apply to any of the studies, in the order they were registered."""
-    levels = {panel.study.level for panel in panels}
-    return [one for one in PREDICTORS.values() if any(one in applicable(level) for level in levels)]
+    return applicable(*(panel.study.level for panel in panels))
 
 
 def _heading(predictor: Predictor, models: pd.DataFrame, inches: float) -> str:

@@ -194,9 +194,9 @@ def average(models: pd.DataFrame) -> list[Line]:
     return generalization_loss(models) + pass_at_large_k(models)
 
 
-def applicable(level: str) -> list[Predictor]:
-    """The predictors that apply to studies of a level, in the order they were registered."""
-    return [one for one in PREDICTORS.values() if level in one.levels]
+def applicable(*levels: str) -> list[Predictor]:
+    """The predictors that apply to studies of any of the levels, in the order they were registered."""
+    return [one for one in PREDICTORS.values() if one.levels.intersection(levels)]
 
 
 def known(models: pd.DataFrame, predictor: Predictor) -> np.ndarray:

@@ -8,11 +8,20 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from scipy.stats import spearmanr
 from statsmodels.regression.linear_model import OLS
 
-from quagmires.agreement import FEWEST_MODELS, bootstrap_interval
-from quagmires.figure_style import ERROR_BARS, GREY, WIDTHS, corner_text, legend_below, panel_axes, say_empty, wrapped
+from quagmires.agreement import FEWEST_MODELS, bootstrap_interval, spearman
+from quagmires.figure_style import (
+    ERROR_BARS,
+    GREY,
+    WIDTHS,
+    corner_text,
+    legend_below,
+    panel_axes,
+    say_empty,
+    side_by_side,
+    wrapped,
+)
 from quagmires.point_coding import Coding, by_epochs, code
 from quagmires.predictors import PREDICTORS
 from quagmires.study_panels import Panel, titles
@@ -70,7 +79,7 @@ ERRORS = {
 
 def _points(panels: Sequence[Panel], columns: int, coding: Coding, x: str, y: str) -> tuple[Figure, list[Axes]]:
     """The models of every panel by two columns, with their errors."""
-    per_row = min(len(panels), 2 * columns - 1)
+    per_row = side_by_side(len(panels), columns)
     figure, axes = panel_axes(len(panels), columns, 2.5, per_row)
     for axis, panel, title in zip(axes, panels, titles(panels), strict=True):
         axis.set_title(wrapped(title, WIDTHS[columns] / per_row - 0.5))
@@ -113,4 +122,4 @@ def _spearman(x: np.ndarray, y: np.ndarray, confidence: float, seed: int) -> str
     if len(x) < FEWEST_MODELS or np.ptp(x) == 0 or np.ptp(y) == 0:
         return f"n = {len(x)}"
     low, high = bootstrap_interval(x, y, seed, confidence)
-    return f"ρ = {spearmanr(x, y).statistic:.2f} [{low:.2f}, {high:.2f}], n = {len(x)}".replace("-", "−")
+    return f"ρ = {spearman(x, y):.2f} [{low:.2f}, {high:.2f}], n = {len(x)}".replace("-", "−")

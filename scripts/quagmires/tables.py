@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from quagmires import agreement, protocol
-from quagmires.agreement import RankAgreement, average_of, budget_labels, by_budget, rank_agreement
+from quagmires.agreement import RankAgreement, average_of, budget_groups, by_budget, rank_agreement
 from quagmires.analysis import AnalysisSettings
 from quagmires.blocks import TableSettings
 from quagmires.errors import UserError
@@ -98,8 +98,7 @@ def table_predictors(table: TableSettings, settings: AnalysisSettings) -> list[P
         raise UserError(f"tables: there is no predictor {unknown[0]}; there are {', '.join(PREDICTORS)}")
     if table.predictors:
         return [PREDICTORS[name] for name in table.predictors]
-    levels = {settings.studies[name].level for name in table.studies}
-    return [predictor for predictor in PREDICTORS.values() if levels & predictor.levels]
+    return applicable(*(settings.studies[name].level for name in table.studies))
 
 
 def _study_lines(
@@ -146,10 +145,7 @@ def _rows(
         return [Row("ratio", size) for size in sizes] or [Row("ratio")]
     if table.statistic != "spearman_by_budget":
         return [Row("half" if table.statistic == "r2" else "all")]
-    budgets = settings.analysis.budgets
-    labels = budget_labels(budgets)
-    if not (models["sft_tokens"] > budgets[-1]).any():
-        labels = labels[:-1]
+    labels = budget_groups(models, settings.analysis.budgets)
     ours = {label.replace(" ", "") for label in labels}
     others = [place.group for place in theirs if place.group not in ours and place.group != AVERAGE]
     return [Row(label) for label in (*labels, *others, AVERAGE)]
@@ -253,7 +249,8 @@ def _with_outcome(models: pd.DataFrame, row: Row, table: TableSettings, settings
     """How many models with an outcome a row can rest on: what a cell's own number is compared with."""
     if table.statistic != "spearman_by_budget":
         return _count(models)
-    counts = {label: _count(group) for label, group in _budgets(models, settings.analysis.budgets).items()}
+    groups = budget_groups(models, settings.analysis.budgets)
+    counts = {label: _count(models[group]) for label, group in groups.items()}
     if row.group == AVERAGE:
         return sum(count for count in counts.values() if count >= agreement.FEWEST_MODELS)
     return counts.get(row.group, 0)
@@ -269,7 +266,7 @@ def _needed(row: Row, table: TableSettings) -> int:
 
 
 def _budget_status(models: pd.DataFrame, label: str, budgets: Sequence[float]) -> str:
-    groups = _budgets(models, budgets)
+    groups = {label: models[group] for label, group in budget_groups(models, budgets).items()}
     if label == AVERAGE:
         enough = sum(_count(group) >= agreement.FEWEST_MODELS for group in groups.values())
         return f"mean of {enough} budget{'' if enough == 1 else 's'}" if enough else "no budget has enough models"
@@ -277,12 +274,6 @@ def _budget_status(models: pd.DataFrame, label: str, budgets: Sequence[float]) -
         return "no such budget here"
     group = groups[label]
     return _counted(group, 0, agreement.FEWEST_MODELS) if len(group) else "no models in this budget"
-
-
-def _budgets(models: pd.DataFrame, budgets: Sequence[float]) -> dict[str, pd.DataFrame]:
-    """The models of each budget, by its label."""
-    place = np.searchsorted(budgets, models["sft_tokens"].to_numpy(float))
-    return {label: models[place == index] for index, label in enumerate(budget_labels(budgets))}
 
 
 def _counted(models: pd.DataFrame, asked: int, needed: int) -> str:
