@@ -5,12 +5,10 @@ from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
 
-import pandas as pd
-
 from quagmires.analysis import AnalysisSettings
-from quagmires.errors import UserError, command_line
+from quagmires.errors import command_line
 from quagmires.figures import Results, draw_and_save, figure_names
-from quagmires.stored_metrics import read_metrics
+from quagmires.stored_metrics import read_metrics, read_stored
 
 
 def main() -> None:
@@ -24,21 +22,9 @@ def main() -> None:
     options = parser.parse_args()
 
     settings = AnalysisSettings.read(options.analysis)
-    curves = [path and read(path) for path in (options.curves, options.training)]
+    curves = [path and read_stored(path) for path in (options.curves, options.training)]
     results = Results.of(settings, read_metrics(options.metrics, settings), *curves)
     draw_all(results, options.output, options.workers)
-
-
-def read(path: Path) -> pd.DataFrame:
-    """Read a stored table."""
-    try:
-        return pd.read_parquet(path)
-    except FileNotFoundError:
-        raise UserError(
-            f"{path}: no such file; `snakemake figures` makes it, or takes the metrics you put there"
-        ) from None
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path}: not a parquet file ({str(error).splitlines()[0]})") from None
 
 
 def draw_all(results: Results, folder: Path, workers: int) -> None:

@@ -14,7 +14,7 @@ import pandas as pd
 from quagmires import example_responses as responses
 from quagmires import example_world as world
 from quagmires.analysis import AnalysisSettings
-from quagmires.collection import SHEET_COLUMNS
+from quagmires.collection import SHEET_COLUMNS, outcome_columns
 from quagmires.draws import joint_draws, loss_draws
 from quagmires.errors import UserError, command_line
 from quagmires.example_responses import Counts
@@ -127,16 +127,11 @@ def loss(run: Mapping, options: argparse.Namespace) -> dict:
 def after_rl(run: Mapping, before: Counts, after: list[Counts], seed: int) -> dict:
     """The outcomes of a model; `after` holds its checkpoints, run by run."""
     scores = np.array([macro(counts, 1)[0] for counts in after])
-    per_run = scores.reshape(run["grpo_runs"], run["checkpoints"])
     best = after[int(scores.argmax())]
     value, error = macro(best, 1)
     return {
         "samples_after_rl": int(next(iter(best.values()))["n"].iloc[0]),
-        "outcome_scores": scores,
-        "outcome_best": value,
-        "outcome_last": per_run[:, -1].mean(),
-        "outcome_mean_of_run_best": per_run.max(axis=1).mean(),
-        "outcome": value,
+        **outcome_columns(scores, run["grpo_runs"]),
         "outcome_se": error,
         "outcome_draws": joint_draws(best, 1, seed),
         "gain": value - macro(before, 1)[0],

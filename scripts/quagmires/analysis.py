@@ -41,6 +41,12 @@ class AnalysisSettings(Block):
     tables: dict[Name, TableSettings]
     figures: dict[Name, FigureSettings]
 
+    @property
+    def compared_studies(self) -> list[str]:
+        """The studies that predictors are judged on: showcases stand in figures alone, unless there is nothing else."""
+        judged = [name for name, study in self.studies.items() if study.level != "showcase"]
+        return judged or list(self.studies)
+
     @classmethod
     def read(cls, path: str | Path) -> "AnalysisSettings":
         """Read analysis.json.

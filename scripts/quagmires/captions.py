@@ -36,12 +36,6 @@ def table_caption(name: str, settings: AnalysisSettings, path: Path = CAPTIONS) 
     return _caption("tables", name, block and block.statistic, block and block.studies, settings, path)
 
 
-def compared_studies(settings: AnalysisSettings) -> list[str]:
-    """The studies that predictors are judged on: showcases stand in figures alone, unless there is nothing else."""
-    judged = [name for name, study in settings.studies.items() if study.level != "showcase"]
-    return judged or list(settings.studies)
-
-
 def _caption(
     part: str, name: str, kind: str | None, studies: Sequence[str] | None, settings: AnalysisSettings, path: Path
 ) -> str:
@@ -49,7 +43,7 @@ def _caption(
     key = next((key for key in (name, kind) if key in texts[part]), None)
     if key is None:
         raise UserError(f"{path}: no caption for {name}; add {part}.{kind or name}")
-    shown = [settings.studies[study] for study in studies or compared_studies(settings)]
+    shown = [settings.studies[study] for study in studies or settings.compared_studies]
     values = _values(shown, settings, texts["names"])
     # Phrases may use those above them.
     for phrase, text in texts["phrases"].items():

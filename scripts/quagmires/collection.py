@@ -44,10 +44,12 @@ def metrics_row(root: Path, run: dict, large_k: int, seed: int) -> dict:
         with the columns of RL empty where a checkpoint's scores are not there.
     """
     folder = root / run["model"] / run["recipe"]
-    before = _before_rl(folder, run, large_k, seed)
+    counts = pd.read_parquet(folder / "sft" / "eval" / "counts.parquet")
+    before = _before_rl(folder, run, counts, large_k, seed)
     paths = score_files(folder, run)
-    after = _after_rl(folder, run, paths, before["pass_at_1"], seed) if all(map(Path.is_file, paths)) else {}
-    return {**{key: run[key] for key in SHEET_COLUMNS}, **before, **(after or _no_rl())}
+    finished = all(map(Path.is_file, paths))
+    after = _after_rl(run, paths, counts, before["pass_at_1"], seed) if finished else _no_rl()
+    return {**{key: run[key] for key in SHEET_COLUMNS}, **before, **after}
 
 
 def score_files(folder: Path, run: dict) -> list[Path]:
@@ -66,7 +68,19 @@ def macro(scores: dict, benchmarks: list[str]) -> dict:
     return macro_scores({name: scores["benchmarks"][name] for name in benchmarks})
 
 
-def _before_rl(folder: Path, run: dict, large_k: int, seed: int) -> dict:
+def outcome_columns(scores: np.ndarray, runs: int) -> dict:
+    """What is made of the Pass@1 of all checkpoints after RL, (runs * checkpoints,), run by run (paper, 4.1)."""
+    per_run = scores.reshape(runs, -1)
+    return {
+        "outcome_scores": scores,
+        "outcome_best": scores.max(),
+        "outcome_last": per_run[:, -1].mean(),
+        "outcome_mean_of_run_best": per_run.max(axis=1).mean(),
+        "outcome": scores.max(),
+    }
+
+
+def _before_rl(folder: Path, run: dict, counts: pd.DataFrame, large_k: int, seed: int) -> dict:
     benchmarks = run["benchmarks"].split(",")
     trained = read_json(folder / "sft" / "model" / "training.json")
     loss_file = folder / "sft" / f"generalization_loss.{run['sft_dataset']}.json"
@@ -74,19 +88,19 @@ def _before_rl(folder: Path, run: dict, large_k: int, seed: int) -> dict:
     examples = pd.read_parquet(loss_file.with_suffix(".parquet")).sort_values("id")
     scores = read_json(folder / "sft" / "eval" / "scores.json")
     average = macro(scores, benchmarks)
-    counts = _counts(folder / "sft" / "eval", benchmarks)
+    tables = _by_benchmark(counts, benchmarks)
     at_one, at_large_k = (average["pass_at_k"][str(k)] for k in (1, large_k))
     return {
         "sft_tokens": trained["tokens_seen"],
         "sft_steps": trained["steps"],
-        "samples": min(int(table["n"].min()) for table in counts.values()),
+        "samples": min(int(table["n"].min()) for table in tables.values()),
         "large_k": large_k,
         "pass_at_1": at_one["value"],
         "pass_at_1_se": at_one["standard_error"],
-        "pass_at_1_draws": joint_draws(counts, 1, seed),
+        "pass_at_1_draws": joint_draws(tables, 1, seed),
         "pass_at_large_k": at_large_k["value"],
         "pass_at_large_k_se": at_large_k["standard_error"],
-        "pass_at_large_k_draws": joint_draws(counts, large_k, seed),
+        "pass_at_large_k_draws": joint_draws(tables, large_k, seed),
         "generalization_loss": loss["generalization_loss"],
         "generalization_loss_se": loss["standard_error"],
         "generalization_loss_draws": loss_draws(examples["nll"].to_numpy(), examples["tokens"].to_numpy(), seed),
@@ -95,25 +109,25 @@ def _before_rl(folder: Path, run: dict, large_k: int, seed: int) -> dict:
     }
 
 
-def _after_rl(folder: Path, run: dict, paths: list[Path], pass_at_1: float, seed: int) -> dict:
+def _after_rl(run: dict, paths: list[Path], before: pd.DataFrame, pass_at_1: float, seed: int) -> dict:
+    """`before` are the counts of the SFT model: the error of the gain is that of differences on the same problems
+    (Miller 2024). The choice of the best checkpoint is not in it.
+    """
     benchmarks = run["benchmarks"].split(",")
-    after = [macro(read_json(path), benchmarks) for path in paths]
+    files = [read_json(path) for path in paths]
+    after = [macro(one, benchmarks) for one in files]
     scores = np.array([one["pass_at_k"]["1"]["value"] for one in after])
-    per_run = scores.reshape(run["grpo_runs"], run["checkpoints"])
     best = int(scores.argmax())
-    counts = _counts(paths[best].parent, benchmarks)
+    counts = pd.read_parquet(paths[best].with_name("counts.parquet"))
+    tables = _by_benchmark(counts, benchmarks)
     return {
-        "samples_after_rl": min(int(table["n"].min()) for table in counts.values()),
-        "outcome_scores": scores,
-        "outcome_best": scores[best],
-        "outcome_last": per_run[:, -1].mean(),
-        "outcome_mean_of_run_best": per_run.max(axis=1).mean(),
-        "outcome": scores[best],
+        "samples_after_rl": min(int(table["n"].min()) for table in tables.values()),
+        **outcome_columns(scores, run["grpo_runs"]),
         "outcome_se": after[best]["pass_at_k"]["1"]["standard_error"],
-        "outcome_draws": joint_draws(counts, 1, seed),
+        "outcome_draws": joint_draws(tables, 1, seed),
         "gain": scores[best] - pass_at_1,
-        "gain_se": gain_error(folder / "sft" / "eval", paths[best].parent, benchmarks),
-        "outcome_clean": clean_pass_at_1(read_json(paths[best]), benchmarks),
+        "gain_se": macro_difference(before, counts, benchmarks).standard_error,
+        "outcome_clean": clean_pass_at_1(files[best], benchmarks),
         **{f"{name}_after": after[best][name] for name in RATES},
     }
 
@@ -124,17 +138,8 @@ def _no_rl() -> dict:
     return {"outcome_scores": None, "outcome_draws": None, **dict.fromkeys(numbers, np.nan)}
 
 
-def _counts(evaluation: Path, benchmarks: list[str]) -> dict[str, pd.DataFrame]:
-    table = pd.read_parquet(evaluation / "counts.parquet")
-    return {name: table[table["benchmark"] == name] for name in benchmarks}
-
-
-def gain_error(before: Path, after: Path, benchmarks: list[str]) -> float:
-    """The standard error of the macro-averaged gain of Pass@1: both were measured on the same problems, so the errors
-    are those of per-problem differences (Miller 2024). The choice of the best checkpoint is not in it.
-    """
-    counts = [pd.read_parquet(path / "counts.parquet") for path in (before, after)]
-    return macro_difference(*counts, benchmarks).standard_error
+def _by_benchmark(counts: pd.DataFrame, benchmarks: list[str]) -> dict[str, pd.DataFrame]:
+    return {name: counts[counts["benchmark"] == name] for name in benchmarks}
 
 
 def clean_pass_at_1(scores: dict, benchmarks: list[str]) -> float | None:

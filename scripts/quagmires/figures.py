@@ -9,7 +9,6 @@ from matplotlib.figure import Figure
 
 from quagmires import growth_figures, predictor_figures, relation_figures, run_figures
 from quagmires.analysis import FIGURES, AnalysisSettings
-from quagmires.captions import compared_studies
 from quagmires.figure_style import finish, save, style
 from quagmires.study_panels import Panel, study_panels
 
@@ -41,7 +40,7 @@ class Results:
     @property
     def compared(self) -> list[Panel]:
         """The studies that predictors are judged on."""
-        return [self.panels[name] for name in compared_studies(self.settings)]
+        return [self.panels[name] for name in self.settings.compared_studies]
 
 
 def figure_names(results: Results) -> list[str]:

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 import pandas as pd
 
 from quagmires.analysis import AnalysisSettings
-from quagmires.captions import compared_studies
 from quagmires.labels import in_units, large_k_label, recipe_labels
 from quagmires.measurement import KINDS, ranking_changes
 from quagmires.table_formats import MISSING, Cell, Column, Layout, number, signed, with_error, with_interval
@@ -74,7 +73,7 @@ def predictors_layout(frame: pd.DataFrame, settings: AnalysisSettings) -> Layout
         *("leave-one-out R²", "MAE", "regret@1", "top-3 recall"),
     )
     columns = [Column("study", left=True), Column("predictor", left=True)]
-    wanted = compared_studies(settings)
+    wanted = settings.compared_studies
     shown = frame[frame["study"].isin(wanted)]
     splits = f"{settings.analysis.splits:,}"
     notes = [
@@ -139,7 +138,7 @@ def _p(value: float | None, exact: bool | None) -> str:
 
 def outcomes_layout(frame: pd.DataFrame, metrics: pd.DataFrame, settings: AnalysisSettings) -> Layout:
     """The three kinds of outcome, each with its rank; below, whether the order depends on the kind."""
-    wanted = compared_studies(settings)
+    wanted = settings.compared_studies
     shown = frame[frame["study"].isin(wanted)]
     titles = [title for kind in KINDS for title in (kind.replace("_", " "), "rank")]
     columns = [Column("study", left=True), Column("SFT model", left=True)]

@@ -40,21 +40,32 @@ def stored_label(path: Path) -> str:
     return metadata.get(LABEL, b"").decode()
 
 
+def read_stored(path: Path) -> pd.DataFrame:
+    """A table as it was stored.
+
+    Raises
+    ------
+    UserError
+        no such file, or one that is no table.
+    """
+    if not path.is_file():
+        raise UserError(f"{path}: no such file; copy stored metrics there, or let Snakemake make it")
+    try:
+        return pd.read_parquet(path)
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path}: not a parquet file ({str(error).splitlines()[0]}); copy it again") from None
+
+
 def read_metrics(path: Path, settings: AnalysisSettings) -> pd.DataFrame:
     """The metrics of the settings' studies, rows numbered anew.
 
     Raises
     ------
     UserError
-        no such file, one that is not metrics, a column that is missing, none of the studies, a model twice in a study,
+        as of `read_stored`; a column that is missing, none of the studies, a model twice in a study,
         or trained on an unknown number of tokens.
     """
-    if not path.is_file():
-        raise UserError(f"{path}: no such file; copy stored metrics there, or let Snakemake make it")
-    try:
-        metrics = pd.read_parquet(path)
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path}: not a parquet file ({str(error).splitlines()[0]}); copy it again") from None
+    metrics = read_stored(path)
     if missing := [column for column in COLUMNS if column not in metrics]:
         raise UserError(f"{path}: no column {', '.join(missing)}; collect the metrics again")
     metrics = metrics[metrics["study"].isin(settings.studies)].reset_index(drop=True)

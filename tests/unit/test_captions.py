@@ -3,7 +3,7 @@ import re
 import pytest
 
 from quagmires.analysis import AnalysisSettings
-from quagmires.captions import CAPTIONS, compared_studies, figure_caption, table_caption
+from quagmires.captions import CAPTIONS, figure_caption, table_caption
 from quagmires.config import load_yaml
 from quagmires.errors import UserError
 from support import ROOT, analysis_of
@@ -134,6 +134,6 @@ def test_what_cannot_be_a_caption_is_said_in_one_line(captions, paper, text, mes
 
 
 def test_predictors_are_judged_on_studies_that_are_no_showcase(paper):
-    assert compared_studies(paper) == ["llama-dataset", "mistral-dataset", "llama-instance", "mistral-instance"]
+    assert paper.compared_studies == ["llama-dataset", "mistral-dataset", "llama-instance", "mistral-instance"]
     only = {name: study for name, study in paper.studies.items() if study.level == "showcase"}
-    assert compared_studies(paper.model_copy(update={"studies": only})) == list(only)
+    assert paper.model_copy(update={"studies": only}).compared_studies == list(only)
