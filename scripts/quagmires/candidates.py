@@ -13,6 +13,7 @@ of a study, the second best after RL among them. The first alone has no regard f
 The rest are ordered by Pass@large-k. Models that differ by no more than the error of their difference are tied.
 """
 
+from collections.abc import Iterable
 from itertools import pairwise
 
 import numpy as np
@@ -161,8 +162,7 @@ def notes(ranking: pd.DataFrame, level: str, confidence: float) -> list[str]:
             f"The first {len(first)} are tied: Pass@large-k does not tell them from the highest at"
             f" {confidence:.0%} confidence."
         )
-    saturated = int((ranked["pass_at_large_k"] >= SATURATED).sum())
-    if 2 * saturated > len(ranked):
+    if saturated := mostly_saturated(ranked["pass_at_large_k"]):
         told.append(
             f"Pass@large-k of {saturated} of {len(ranked)} models is {SATURATED} or more: it cannot tell them apart."
             " Use harder benchmarks or a smaller k."
@@ -177,6 +177,12 @@ def notes(ranking: pd.DataFrame, level: str, confidence: float) -> list[str]:
     for label in ranking.loc[ranking["pass_at_large_k"].isna(), "label"]:
         told.append(f"{label} has no Pass@large-k and is not ranked.")
     return told
+
+
+def mostly_saturated(values: Iterable[float]) -> int:
+    """How many of some models' Pass@large-k are saturated, if most are; else 0."""
+    marks = [value >= SATURATED for value in values]
+    return sum(marks) if 2 * sum(marks) > len(marks) else 0
 
 
 def rule_text(confidence: float) -> str:

@@ -76,9 +76,9 @@ def show_ranking(console: Console, ranking: pd.DataFrame, models: pd.DataFrame, 
     if known.any():
         table.add_column("after RL", justify="right")
     for place, row in ranked.iterrows():
-        cells = [shown_rank(row), row["label"], _number(row["pass_at_large_k"]), _interval(row["low"], row["high"])]
-        cells += [_share(row["highest_in"]), _number(row["pass_at_1"]), _number(row["generalization_loss"])]
-        table.add_row(*cells, *([_number(outcome[place])] if known.any() else []))
+        cells = [shown_rank(row), row["label"], score(row["pass_at_large_k"]), interval(row["low"], row["high"])]
+        cells += [share(row["highest_in"]), score(row["pass_at_1"]), score(row["generalization_loss"])]
+        table.add_row(*cells, *([score(outcome[place])] if known.any() else []))
     console.print(table)
     if len(aside):
         labels = dict(zip(ranking["recipe"], ranking["label"], strict=True))
@@ -104,12 +104,12 @@ def _show_aside(
     for place, row in aside.iterrows():
         table.add_row(
             row["label"],
-            _number(row["pass_at_large_k"]),
+            score(row["pass_at_large_k"]),
             f"{row['pass_at_1']:.3f} ({row['median_pass_at_1']:.3f})",
             f"{row['generalization_loss']:.3f} ({row['median_loss']:.3f})",
             labels[row["worse_than"]],
             f"{row['pass_at_1_gap']:.3f} and {row['loss_gap']:.3f}",
-            *([_number(outcome.get(place))] if len(outcome) else []),
+            *([score(outcome.get(place))] if len(outcome) else []),
         )
     console.print(table)
 
@@ -145,10 +145,10 @@ def _show_predictions(console: Console, answer: Forecast, question: Question) ->
     for row in rows.itertuples():
         table.add_row(
             row.label,
-            _number(row.prediction),
-            _interval(row.low, row.high, cut=True),
-            _share(row.best_of_predicted),
-            _share(row.beats_calibration),
+            score(row.prediction),
+            interval(row.low, row.high, cut=True),
+            share(row.best_of_predicted),
+            share(row.beats_calibration),
         )
     console.print(table)
     show_sentences(console, [_parts(rows), *_cut(rows), *_next_run(answer, question), *answer.warnings])
@@ -167,8 +167,8 @@ def _show_check(console: Console, answer: Forecast, question: Question) -> None:
     for row in rows.itertuples():
         error = "-" if pd.isna(row.prediction) else f"{row.prediction - row.outcome:+.3f}"
         inside = {True: "yes", False: "NO"}.get(row.inside, "-") if not pd.isna(row.inside) else "-"
-        interval = _interval(row.low, row.high, cut=True)
-        table.add_row(row.label, _number(row.outcome), _number(row.prediction), interval, error, inside)
+        reach = interval(row.low, row.high, cut=True)
+        table.add_row(row.label, score(row.outcome), score(row.prediction), reach, error, inside)
     console.print(table)
     inside = rows["inside"].dropna()
     r2 = "undefined" if answer.left_out_r2 is None else f"{answer.left_out_r2:.2f}"
@@ -230,7 +230,7 @@ def _likely_best(rows: pd.DataFrame) -> str:
         return "Next RL run, to find the best: there are no chances to choose by, see below."
     likely = known.iloc[0]
     among = ", far ones not counted" if (rows["outside"] > FAR).any() else ""
-    return f"Next RL run, to find the best: {likely['label']} ({_share(likely['best_of_predicted'])}{among})."
+    return f"Next RL run, to find the best: {likely['label']} ({share(likely['best_of_predicted'])}{among})."
 
 
 def _table(console: Console, *titles: str) -> Table:
@@ -246,15 +246,18 @@ def _interval_title(confidence: float) -> str:
     return f"{confidence:.0%} interval"
 
 
-def _number(value: float) -> str:
-    return "-" if pd.isna(value) else f"{value:.3f}"
+def score(value: float | None, missing: str = "-") -> str:
+    """Three decimals; `missing` for what is not known."""
+    return missing if pd.isna(value) else f"{value:.3f}"
 
 
-def _share(value: float) -> str:
-    return "-" if pd.isna(value) else f"{value:.0%}"
+def share(value: float | None, missing: str = "-") -> str:
+    """In percent."""
+    return missing if pd.isna(value) else f"{value:.0%}"
 
 
-def _interval(low: float, high: float, cut: bool = False) -> str:
+def interval(low: float | None, high: float | None, cut: bool = False, missing: str = "-") -> str:
+    """`0.1 to 0.2`; `cut` at 0 and 1, where a performance must lie."""
     if pd.isna(low):
-        return "-"
+        return missing
     return f"{max(low, 0.0):.3f} to {min(high, 1.0):.3f}" if cut else f"{low:.3f} to {high:.3f}"

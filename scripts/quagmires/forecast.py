@@ -129,9 +129,9 @@ def cautions(table: pd.DataFrame, r2: float | None, calibration: pd.DataFrame, p
     told = []
     checked = table["outcome"].notna().any()
     if len(calibration) - checked < ENOUGH_MODELS:
-        degrees = f"{round(table['degrees_of_freedom'].min(), 1):g}"
+        degrees = degrees_of_freedom(table["degrees_of_freedom"].min())
         told.append(
-            f"The calibration set is small: the intervals rest on {degrees} degree{'s'[degrees == '1' :]} of freedom."
+            f"The calibration set is small: the intervals rest on {degrees}."
             " Each further RL run narrows them a good deal."
         )
     if r2 is not None and r2 <= 0:
@@ -160,6 +160,15 @@ def cautions(table: pd.DataFrame, r2: float | None, calibration: pd.DataFrame, p
     for label in table.loc[table["prediction"].isna(), "label"]:
         told.append(f"{label} is not predicted: its predictor is unknown.")
     return told
+
+
+def degrees_of_freedom(count: float) -> str:
+    """
+    >>> degrees_of_freedom(1.0), degrees_of_freedom(2.52)
+    ('1 degree of freedom', '2.5 degrees of freedom')
+    """
+    degrees = f"{round(count, 1):g}"
+    return f"{degrees} degree{'s'[degrees == '1' :]} of freedom"
 
 
 def _shown(name: str, level: str) -> tuple[Predictor, list[str]]:

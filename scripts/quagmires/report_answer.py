@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from quagmires.candidates import SATURATED
+from quagmires.candidates import SATURATED, mostly_saturated
 from quagmires.files import read_record
-from quagmires.forecast import ENOUGH_MODELS
+from quagmires.forecast import ENOUGH_MODELS, degrees_of_freedom
 from quagmires.report_blocks import Block, Fold, Gap, Span, Text
 
 NAMED = 3  # of models that are tied; the others are counted
@@ -80,8 +80,7 @@ def ranking_answer(study: dict[str, Any], large_k: int, confidence: str) -> Iter
     score = f"Pass@{large_k} {first[0]['pass_at_large_k']:.3f}{interval}"
     yield Span(f" through RL first ({score}). " if len(first) == 1 else f", which are tied ({score}). ")
     ranked = [model for model in study["models"] if model["group"] is not None]
-    saturated = sum(model["pass_at_large_k"] >= SATURATED for model in ranked)
-    if 2 * saturated > len(ranked):
+    if saturated := mostly_saturated([model["pass_at_large_k"] for model in ranked]):
         yield Span(f"Pass@{large_k} is {SATURATED} or more for {saturated} of {len(ranked)}: it tells little here. ")
     aside = sum(model["set_aside"] for model in study["models"])
     if aside:
@@ -154,8 +153,7 @@ def _doubts(study: dict[str, Any], best: dict[str, Any]) -> Iterator[Span]:
         yield Span(told + "Run RL across the range of the predictor, low and high. ", "strong")
     count = len(study["calibration"])
     if count < ENOUGH_MODELS:
-        degrees = f"{round(best['degrees_of_freedom'], 1):g}"
-        degrees += f" degree{'s'[degrees == '1' :]} of freedom"
+        degrees = degrees_of_freedom(best["degrees_of_freedom"])
         yield Span(f"Only {count} models have RL results: the interval rests on {degrees}. ", "strong")
 
 

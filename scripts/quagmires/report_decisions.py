@@ -1,8 +1,10 @@
 """The ranking and the predictions of every study in full, from rank.json and predict.json."""
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
+from quagmires import decision_tables
 from quagmires.decision_tables import shown_rank
 from quagmires.predictors import PREDICTORS
 from quagmires.report_answer import Decisions, missing
@@ -10,6 +12,10 @@ from quagmires.report_blocks import Block, Links, Part, Table, Text, plain
 from quagmires.report_tables import from_rows
 
 NEXT_RUNS = 3
+# As in the texts of the decisions, with the dash of the report's other tables.
+number, share, interval = (
+    partial(form, missing="–") for form in (decision_tables.score, decision_tables.share, decision_tables.interval)
+)
 
 
 def decisions(given: Decisions, large_k: int) -> Iterator[Block]:
@@ -125,20 +131,3 @@ def decision_table(header: list[str], rows: list[list[str]], name: str, texts: t
     """A table whose columns are to the right but for `texts`."""
     table = from_rows(header, rows, name)
     return Table(table.header, table.rows, [title not in texts for title in header], name)
-
-
-def number(value: float | None) -> str:
-    """Three decimals; a dash for what is not known."""
-    return "–" if value is None else f"{value:.3f}"
-
-
-def interval(low: float | None, high: float | None, cut: bool = False) -> str:
-    """`0.1 to 0.2`; `cut` at 0 and 1, where a performance must lie."""
-    if low is None or high is None:
-        return "–"
-    return f"{number(max(low, 0.0) if cut else low)} to {number(min(high, 1.0) if cut else high)}"
-
-
-def share(value: float | None) -> str:
-    """In percent."""
-    return "–" if value is None else f"{value:.0%}"
