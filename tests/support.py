@@ -68,12 +68,10 @@ def overlay(tmp_path, base: str = "demo", **changes) -> str:
 def analysis_of(*names: str):
     """The analysis settings of shipped configs, laid over base.yaml."""
     from quagmires.analysis import analysis_settings
-    from quagmires.config import Files, parse
-    from quagmires.experiment import expand
+    from quagmires.experiment import read_experiment
 
-    files = Files([ROOT / "config" / f"{name}.yaml" for name in ("base", *names)])
-    config = parse(files.merged(), files)
-    return analysis_settings(config, expand(config, files).sheet)
+    experiment = read_experiment(ROOT / "config" / f"{name}.yaml" for name in ("base", *names))
+    return analysis_settings(experiment.config, experiment.sheet)
 
 
 def python(environment: str) -> Path:

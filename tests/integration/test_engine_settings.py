@@ -10,8 +10,8 @@ import pytest
 import yaml
 
 from quagmires import run_settings
-from quagmires.config import Files, laid_over, parse
-from quagmires.experiment import expand
+from quagmires.config import laid_over
+from quagmires.experiment import read_experiment
 from quagmires.grpo import nested
 from quagmires.records import write_jsonl
 from support import ROOT, environment, python, script
@@ -153,8 +153,7 @@ def test_the_settings_for_gpus_pass_and_seeds_are_checked_once(model, tmp_path, 
 @pytest.mark.parametrize(("engine", "runs"), [("sft", 78), ("grpo", 3)])
 def test_every_run_of_the_paper_passes(model, tmp_path, engine, runs):
     """With the tiny model in place of each of the paper's; nothing of theirs is looked at but the context length."""
-    files = Files([ROOT / "config" / "base.yaml", ROOT / "config" / "paper.yaml"])
-    experiment = expand(parse(files.merged(), files), files)
+    experiment = read_experiment([ROOT / "config" / "base.yaml", ROOT / "config" / "paper.yaml"])
     listed = [check for name, check in run_settings.checks(experiment).items() if name.startswith(f"{engine}.")]
     assert len(listed) == 3
     if engine == "sft":

@@ -10,7 +10,7 @@ import yaml
 from quagmires import resources, throughput
 from quagmires.config import Files, laid_over, parse
 from quagmires.errors import UserError
-from quagmires.experiment import Experiment, expand
+from quagmires.experiment import Experiment, expand, read_experiment
 from quagmires.plan import SAMPLING, check_budget, make_plan, peak_disk, scaled_hours
 from quagmires.plan_text import WIDTH, duration, plan_text, size
 from quagmires.planned_jobs import Job, planned_jobs
@@ -216,8 +216,7 @@ def test_the_demo_costs_hours_of_jobs_and_no_money():
 def test_as_many_jobs_are_counted_as_snakemake_plans(tmp_path):
     config = overlay(tmp_path)
     jobs = planned(snakemake("-n", "--configfile", config).stdout)
-    files = Files([ROOT / "config" / "base.yaml", config])
-    plan = plan_of(expand(parse(files.merged(), files), files), devices=2)
+    plan = plan_of(read_experiment([ROOT / "config" / "base.yaml", config]), devices=2)
     data = ("pool", "token_lengths", "subset", "contamination", "rendered_prompts")
     assert stage(plan, "data")["jobs"] == sum(jobs[name] for name in data)
     for name, rule in {"sft": "sft", "loss": "generalization_loss", "grpo": "grpo", "grade": "grade"}.items():

@@ -5,15 +5,13 @@ from collections import Counter
 
 import pytest
 
-from quagmires.config import Files, parse
-from quagmires.experiment import Experiment, expand
+from quagmires.experiment import Experiment, read_experiment
 from support import ROOT, overlay, planned, snakemake
 
 
 @pytest.fixture(scope="module")
 def experiment() -> Experiment:
-    files = Files([ROOT / "config" / "base.yaml", ROOT / "config" / "paper.yaml"])
-    return expand(parse(files.merged(), files), files)
+    return read_experiment([ROOT / "config" / "base.yaml", ROOT / "config" / "paper.yaml"])
 
 
 @pytest.fixture(scope="module")

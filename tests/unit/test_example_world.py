@@ -11,10 +11,9 @@ from quagmires import example_responses as responses
 from quagmires import example_world as world
 from quagmires.analysis import analysis_settings
 from quagmires.collection import SHEET_COLUMNS
-from quagmires.config import Files, parse
 from quagmires.draws import DRAWS
 from quagmires.errors import UserError
-from quagmires.experiment import expand
+from quagmires.experiment import read_experiment
 from quagmires.predictors import applicable, ranking
 from quagmires.scores import RATES
 
@@ -39,8 +38,7 @@ def metrics():
 
 @pytest.fixture(scope="module")
 def experiment():
-    files = Files(ROOT / "config" / f"{name}.yaml" for name in ("base", "paper", "example"))
-    return expand(parse(files.merged(), files), files)
+    return read_experiment(ROOT / "config" / f"{name}.yaml" for name in ("base", "paper", "example"))
 
 
 @pytest.fixture

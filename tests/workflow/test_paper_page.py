@@ -10,8 +10,7 @@ from snakemake.profiles import ProfileConfigFileParser
 from snakemake_executor_plugin_slurm.submit_string import get_submit_command
 from snakemake_executor_plugin_slurm.utils import set_gres_string
 
-from quagmires.config import Files, parse
-from quagmires.experiment import expand
+from quagmires.experiment import read_experiment
 from quagmires.resources import sft_request
 from support import ROOT, script
 
@@ -43,8 +42,7 @@ def test_the_engines_settings_are_those_of_the_page(page):
 
 def sbatch_line() -> str:
     """What the plugin submits for the run, by the profile's and the rule's resources."""
-    files = Files([ROOT / "config" / "base.yaml", ROOT / "config" / "paper.yaml"])
-    experiment = expand(parse(files.merged(), files), files)
+    experiment = read_experiment([ROOT / "config" / "base.yaml", ROOT / "config" / "paper.yaml"])
     request = sft_request(experiment.sft_runs[f"{RUN}/sft"], experiment)
     with open(ROOT / "profiles" / "slurm" / "config.yaml", encoding="utf-8") as content:
         profile = ProfileConfigFileParser().parse(content)
