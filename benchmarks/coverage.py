@@ -1,4 +1,4 @@
-"""How often 90 % intervals hold what they should, in simulated worlds of known truth (scripts/quagmires/worlds.py).
+"""How often 90 % intervals hold what they should, in simulated worlds of known truth (simulation/known_truth.py).
 
     python benchmarks/coverage.py --worlds 2000
 
@@ -29,10 +29,10 @@ import pandas as pd
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "scripts"))
 
-from quagmires.agreement import bootstrap_interval  # noqa: E402
-from quagmires.calibration import predict_outcomes  # noqa: E402
-from quagmires.predictors import PREDICTORS, ranking  # noqa: E402
-from quagmires.worlds import World, population_spearman  # noqa: E402
+from quagmires.prediction.calibration import predict_outcomes  # noqa: E402
+from quagmires.prediction.predictors import PREDICTORS, ranking  # noqa: E402
+from quagmires.prediction.rank_correlation import bootstrap_interval  # noqa: E402
+from quagmires.simulation.known_truth import World, population_spearman  # noqa: E402
 
 CONFIDENCE = 0.9
 PROMISED = (0.85, 0.95)

@@ -24,8 +24,8 @@ from contamination import World, watched
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "scripts"))
 
-from quagmires.pools import open_pool  # noqa: E402
-from quagmires.prompts import conversation, load_tokenizer  # noqa: E402
+from quagmires.data.pools import open_pool  # noqa: E402
+from quagmires.data.prompts import conversation, load_tokenizer  # noqa: E402
 
 INSTRUCTION = r"Let's think step by step and output the final answer within \boxed{}."
 CHARACTERS_A_TOKEN = 2.5

@@ -29,9 +29,9 @@ sys.path.insert(0, str(ROOT / "scripts"))
 
 from generated_responses import generated  # noqa: E402
 
-from quagmires.answers import BOX, extract_answer  # noqa: E402
-from quagmires.errors import UserError, command_line  # noqa: E402
-from quagmires.records import iterate, write_jsonl  # noqa: E402
+from quagmires.common.errors import UserError, command_line  # noqa: E402
+from quagmires.common.tabular import iterate, write_jsonl  # noqa: E402
+from quagmires.grading.math.extraction import BOX, extract_answer  # noqa: E402
 
 # Ratios of wall time that are wanted.
 WANTED = {"a": 8, "b": 20}
@@ -57,7 +57,7 @@ with open(sys.argv[1], encoding="utf-8") as rows, open(sys.argv[2], "w") as verd
 """
 OURS = """
 import json, sys, time
-from quagmires.grading import Grader
+from quagmires.grading.grader import Grader
 with open(sys.argv[1], encoding="utf-8") as lines:
     rows = [json.loads(line) for line in lines]
 with Grader(workers=1, timeout=float(sys.argv[3])) as grader:

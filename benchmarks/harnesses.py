@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from quagmires.files import read_json, write_json
-from quagmires.records import iterate, write_jsonl
+from quagmires.common.files import read_json, write_json
+from quagmires.common.tabular import iterate, write_jsonl
 
 ROOT = Path(__file__).resolve().parents[1]
 SCRIPTS, RIVALS = ROOT / "scripts", ROOT / "benchmarks" / "rivals"

@@ -24,10 +24,10 @@ import statsmodels.api as sm
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "scripts"))
 
-from quagmires.agreement import rank_agreement  # noqa: E402
-from quagmires.predictors import PREDICTORS, Predictor  # noqa: E402
-from quagmires.protocol import draw_splits, half, r2_over_splits, split_r2  # noqa: E402
-from quagmires.selection import choice, leave_one_out  # noqa: E402
+from quagmires.prediction.predictors import PREDICTORS, Predictor  # noqa: E402
+from quagmires.prediction.rank_correlation import rank_agreement  # noqa: E402
+from quagmires.prediction.selection_cost import choice, leave_one_out  # noqa: E402
+from quagmires.prediction.split_validation import draw_splits, half, r2_over_splits, split_r2  # noqa: E402
 
 MAX_SECONDS = 1.0
 LARGEST_DIFFERENCE = 1e-9

@@ -26,11 +26,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "scripts"))
 
 from harnesses import ENGINE, INSTRUCTION, RIVALS, ROOT, SAMPLING, SCRIPTS, TOOLS, VARIABLES, Work  # noqa: E402
 
-from quagmires import arithmetic  # noqa: E402
-from quagmires.engines import last_words  # noqa: E402
-from quagmires.errors import UserError, command_line  # noqa: E402
-from quagmires.files import remove, write_json  # noqa: E402
-from quagmires.prompts import load_tokenizer, prompt_ids, user_message  # noqa: E402
+from quagmires.common.errors import UserError, command_line  # noqa: E402
+from quagmires.common.files import remove, write_json  # noqa: E402
+from quagmires.common.processes import last_words  # noqa: E402
+from quagmires.data.prompts import load_tokenizer, prompt_ids, user_message  # noqa: E402
+from quagmires.simulation import arithmetic  # noqa: E402
 
 MODEL = ROOT / "results" / "demo" / "data" / "base_model"
 BUILD_SECONDS = 900

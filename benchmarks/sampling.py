@@ -20,8 +20,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "scripts"))
 
-from quagmires.evaluation import load_settings  # noqa: E402
-from quagmires.files import read_json  # noqa: E402
+from quagmires.common.files import read_json  # noqa: E402
+from quagmires.evaluation.tool import load_settings  # noqa: E402
 
 # Runs in vLLM's environment: what somebody would write who needs n responses to each problem.
 BARE = """
@@ -29,7 +29,7 @@ import json, sys, time
 from pathlib import Path
 from vllm import LLM, SamplingParams
 sys.path.insert(0, sys.argv[1])
-from quagmires.prompts import load_tokenizer, prompt_ids
+from quagmires.data.prompts import load_tokenizer, prompt_ids
 import pyarrow.parquet as pq
 task = json.loads(sys.argv[2])
 tokenizer = load_tokenizer(task["model"])

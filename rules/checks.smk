@@ -1,6 +1,6 @@
 # Settings, checked by the engines themselves on a machine without a GPU before anything is trained with them.
 
-CHECKS = run_settings.checks(EXPERIMENT)
+CHECKS = runs.checks(EXPERIMENT)
 
 
 rule settings_to_check:

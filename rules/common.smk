@@ -12,21 +12,18 @@ from pathlib import Path
 sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
 
 # Not by name: Snakemake has an `expand` and a `parse` of its own.
-import quagmires.config as schema
-import quagmires.experiment as experiments
-from quagmires import (
-    analysis,
-    arithmetic,
-    checks,
-    resources as requests,
-    run_settings,
-    sources,
-    stored_metrics,
-)
-from quagmires.errors import UserError
-from quagmires.files import write_text
-from quagmires.plan import check_budget
-from quagmires.subsets import BASE
+import quagmires.config.loading as schema
+import quagmires.config.experiment as experiments
+from quagmires.config import analysis_settings as analysis
+from quagmires.data import locations
+from quagmires.planning import preflight, resources as requests
+from quagmires.prediction import metrics_file
+from quagmires.simulation import arithmetic
+from quagmires.training import runs
+from quagmires.common.errors import UserError
+from quagmires.common.files import write_text
+from quagmires.planning.costs import check_budget
+from quagmires.config.subset_names import BASE
 
 
 def only_metrics(experiment):
@@ -45,10 +42,9 @@ def load_experiment():
     files = schema.Files([workflow.configfiles[-1], *workflow.configfiles[:-1]])
     try:
         parsed = schema.parse(config, files)
-        checks.check_sources(parsed, files)
-        experiment = experiments.expand(parsed, files)
-        checks.check_engine_files(experiment, files)
-        checks.check_numbers(experiment, files)
+        experiment = preflight.checked_experiment(
+            parsed, files, arithmetic.made_files(parsed)
+        )
         # The plan itself is printed before it is refused; Snakemake knows its targets only later. And stored metrics cost
         # nothing more.
         if (
@@ -100,7 +96,7 @@ wildcard_constraints:
 ONLY_METRICS = only_metrics(EXPERIMENT)
 # Stored metrics may come from elsewhere, and carry what is to be said of them.
 STORED_LABEL = (
-    stored_metrics.stored_label(f"{ROOT}/metrics.parquet") if ONLY_METRICS else ""
+    metrics_file.stored_label(f"{ROOT}/metrics.parquet") if ONLY_METRICS else ""
 )
 CAPTIONS = "config/captions.yaml"
 TABLES = (*analysis.TABLES, *CONFIG.tables)

@@ -5,8 +5,10 @@ def pool_source(wildcards):
     """A pool's local files, or the record of its download."""
     source = CONFIG.sft_datasets[wildcards.dataset]
     if source.path is not None:
-        return sources.local_files(source.path)
-    return sources.download_record("datasets", source.hub.dataset, source.hub.revision)
+        return locations.local_files(source.path)
+    return locations.download_record(
+        "datasets", source.hub.dataset, source.hub.revision
+    )
 
 
 def pool_files(wildcards, input):

@@ -6,7 +6,7 @@ def _downloads():
     found = {}
     for model in CONFIG.models.values():
         if model.hub:
-            folder = sources.download_folder(
+            folder = locations.download_folder(
                 "models", model.hub.model, model.hub.revision
             )
             found[folder] = (
@@ -19,7 +19,7 @@ def _downloads():
             patterns.setdefault(repository, []).extend(pool.hub.files)
     for (dataset, revision), files in patterns.items():
         wanted = " ".join(shlex.quote(one) for one in dict.fromkeys(files))
-        found[sources.download_folder("datasets", dataset, revision)] = (
+        found[locations.download_folder("datasets", dataset, revision)] = (
             f"--dataset {shlex.quote(dataset)} --revision '{revision}' --files {wanted}"
         )
     return {Path(folder).name: options for folder, options in found.items()}
@@ -31,7 +31,7 @@ DOWNLOADED = _downloads()
 rule download:
     """One repository of the hub; resumes where it was cut off."""
     output:
-        f"{sources.DOWNLOADS}/{{kind}}/{{repository}}/files.json",
+        f"{locations.DOWNLOADS}/{{kind}}/{{repository}}/files.json",
     log:
         "logs/downloads/{kind}/{repository}.log",
     wildcard_constraints:

@@ -43,7 +43,7 @@ rule grpo:
         accelerator=CONFIG.accelerator,
         python=python("grpo"),
         run=lambda wildcards: settings_json(
-            run_settings.grpo_settings(grpo_run(wildcards), EXPERIMENT)
+            runs.grpo_settings(grpo_run(wildcards), EXPERIMENT)
         ),
         settings=lambda wildcards: EXPERIMENT.grpo[wildcards.model].settings,
         settings_content=lambda wildcards: settings_of(

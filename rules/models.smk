@@ -6,7 +6,7 @@ def model_source(wildcards):
     model = CONFIG.models[wildcards.model]
     if model.path is not None:
         return f"{model.path}/config.json"
-    return sources.download_record("models", model.hub.model, model.hub.revision)
+    return locations.download_record("models", model.hub.model, model.hub.revision)
 
 
 def model_options(wildcards):

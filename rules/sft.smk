@@ -39,7 +39,7 @@ rule sft:
     params:
         python=python("sft"),
         run=lambda wildcards: settings_json(
-            run_settings.sft_settings(sft_run(wildcards), EXPERIMENT)
+            runs.sft_settings(sft_run(wildcards), EXPERIMENT)
         ),
         settings=lambda wildcards: EXPERIMENT.sft[wildcards.model].settings,
         settings_content=lambda wildcards: settings_of(

@@ -3,10 +3,10 @@
 import argparse
 from pathlib import Path
 
-from quagmires import provenance
-from quagmires.errors import UserError, command_line
-from quagmires.files import read_json, whole_directory, write_json
-from quagmires.models import RECORD, link_files, model_problem
+from quagmires.common import provenance
+from quagmires.common.errors import UserError, command_line
+from quagmires.common.files import read_json, whole_directory, write_json
+from quagmires.data.model_directories import RECORD, link_files, model_problem
 
 
 def main() -> None:

@@ -13,12 +13,12 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 
-from quagmires.backtest import WORLDS, backtest, first_samples, simulate, summarise, thinned
-from quagmires.errors import UserError, command_line
-from quagmires.extrapolation import BOOTSTRAPS, COMBINED
-from quagmires.files import whole_file
-from quagmires.pass_at_k import powers_of_two
-from quagmires.scores import read_grades
+from quagmires.common.errors import UserError, command_line
+from quagmires.common.files import whole_file
+from quagmires.evaluation.extrapolation.backtest import WORLDS, backtest, first_samples, simulate, summarise, thinned
+from quagmires.evaluation.extrapolation.extrapolate import BOOTSTRAPS, COMBINED
+from quagmires.evaluation.pass_at_k import powers_of_two
+from quagmires.evaluation.scores import read_grades
 
 COUNTS = ["benchmark", "problem_id", "n", "c"]
 

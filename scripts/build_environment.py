@@ -11,9 +11,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from quagmires.errors import UserError, command_line
-from quagmires.files import remove, write_text
-from quagmires.provenance import sha256_file
+from quagmires.common.errors import UserError, command_line
+from quagmires.common.files import remove, write_text
+from quagmires.common.provenance import sha256_file
 
 TORCH_CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 BIN = Path(sys.executable).parent

@@ -3,9 +3,9 @@
 import argparse
 from pathlib import Path
 
-from quagmires.errors import UserError, command_line
-from quagmires.files import read_json, write_json
-from quagmires.provenance import sha256_json
+from quagmires.common.errors import UserError, command_line
+from quagmires.common.files import read_json, write_json
+from quagmires.common.provenance import sha256_json
 
 
 def main() -> None:

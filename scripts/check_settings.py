@@ -7,10 +7,10 @@ import argparse
 import tempfile
 from pathlib import Path
 
-from quagmires import provenance
-from quagmires.errors import command_line
-from quagmires.files import read_json, write_json
-from quagmires.settings_checks import check_every
+from quagmires.common import provenance
+from quagmires.common.errors import command_line
+from quagmires.common.files import read_json, write_json
+from quagmires.training.checks import check_every
 
 PACKAGES = {"sft": ("llamafactory", "transformers", "deepspeed"), "grpo": ("verl", "vllm")}
 
@@ -25,11 +25,11 @@ def main() -> None:
     runs = read_json(options.runs)
     with tempfile.TemporaryDirectory() as work:
         if options.engine == "sft":
-            from quagmires.sft_checks import check_run as check_sft
+            from quagmires.training.llamafactory.checks import check_run as check_sft
 
             different = check_every(runs, lambda run: check_sft(run, Path(work)))
         else:
-            from quagmires.grpo_checks import check_run as check_grpo
+            from quagmires.training.verl.checks import check_run as check_grpo
 
             different = check_every(runs, check_grpo)
     versions = provenance.versions(*PACKAGES[options.engine])

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from quagmires.collection import macro, metrics_row, score_files
-from quagmires.errors import UserError, command_line
-from quagmires.files import read_json, whole_file
-from quagmires.stored_metrics import write_metrics
+from quagmires.common.errors import UserError, command_line
+from quagmires.common.files import read_json, whole_file
+from quagmires.prediction.metrics_file import write_metrics
+from quagmires.prediction.metrics_row import macro, metrics_row, score_files
 
 
 def main() -> None:

@@ -6,9 +6,9 @@ from pathlib import Path
 import pandas as pd
 import pyarrow.parquet as pq
 
-from quagmires.errors import UserError, command_line
-from quagmires.files import whole_file
-from quagmires.paired import compare
+from quagmires.common.errors import UserError, command_line
+from quagmires.common.files import whole_file
+from quagmires.evaluation.paired_difference import compare
 
 COLUMNS = ["benchmark", "problem_id", "n", "c"]
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from build_environment import BIN, TORCH_CPU_INDEX, configured_sources
 
-from quagmires.errors import UserError, command_line
-from quagmires.files import whole_file
+from quagmires.common.errors import UserError, command_line
+from quagmires.common.files import whole_file
 
 TARGET = ["--python-version", "3.11", "--python-platform", "x86_64-manylinux_2_28"]
 

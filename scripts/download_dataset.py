@@ -15,8 +15,8 @@ from huggingface_hub import HfApi, errors, snapshot_download
 from huggingface_hub.hf_api import RepoFile
 from huggingface_hub.utils import disable_progress_bars
 
-from quagmires.errors import UserError, command_line
-from quagmires.files import write_json
+from quagmires.common.errors import UserError, command_line
+from quagmires.common.files import write_json
 
 Kind = Literal["dataset", "model"]
 RECORD = "files.json"

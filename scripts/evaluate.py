@@ -13,22 +13,22 @@ import subprocess
 import sys
 from pathlib import Path
 
-from quagmires import evaluation
-from quagmires.errors import command_line
-from quagmires.evaluation import Settings
-from quagmires.evaluation_report import write_report
-from quagmires.files import read_json, whole_file
-from quagmires.problems import read_problems
+from quagmires.common.errors import command_line
+from quagmires.common.files import read_json, whole_file
+from quagmires.data.problems import read_problems
+from quagmires.evaluation import tool
+from quagmires.evaluation.tool import Settings
+from quagmires.reporting.evaluation_report import write_report
 
 SCRIPTS = Path(__file__).resolve().parent
 
 
 def main() -> None:
     options = arguments()
-    settings = evaluation.load_settings([SCRIPTS.parent / "config" / "base.yaml", *cpu_file(options), *options.config])
-    benchmarks = evaluation.choose(settings, options.benchmarks)
-    model = evaluation.local_model(options.model, options.revision, options.chat_template)
-    max_tokens = options.max_tokens or evaluation.fitting_tokens(model, settings.evaluation.max_tokens)
+    settings = tool.load_settings([SCRIPTS.parent / "config" / "base.yaml", *cpu_file(options), *options.config])
+    benchmarks = tool.choose(settings, options.benchmarks)
+    model = tool.local_model(options.model, options.revision, options.chat_template)
+    max_tokens = options.max_tokens or tool.fitting_tokens(model, settings.evaluation.max_tokens)
     problems = prepare(settings, benchmarks, options.limit, options.output)
     sample(options, settings, model, max_tokens, problems)
     grade_and_score(options, problems)
@@ -52,8 +52,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--contaminated", type=Path, nargs="*", help="pairs by find_contamination.py, for a clean average"
     )
-    parser.add_argument("--accelerator", choices=("cpu", "cuda"), default="cuda" if evaluation.gpus() else "cpu")
-    parser.add_argument("--devices", type=int, default=max(1, evaluation.gpus()), help="GPUs to use (default: all)")
+    parser.add_argument("--accelerator", choices=("cpu", "cuda"), default="cuda" if tool.gpus() else "cpu")
+    parser.add_argument("--devices", type=int, default=max(1, tool.gpus()), help="GPUs to use (default: all)")
     parser.add_argument("--engine", type=json.loads, default={}, help="JSON of further arguments of vLLM's engine")
     parser.add_argument("--threads", type=int, default=1, help="of vLLM on CPU, and workers of the grader")
     parser.add_argument("--seed", type=int, help="of sampling and bootstrap")
@@ -106,7 +106,7 @@ def evaluation_python(accelerator: str) -> Path:
     """The interpreter of vLLM's environment, which is built if it is not there or its lock has changed."""
     root = SCRIPTS.parent
     environment, lock = root / ".envs" / f"evaluate-{accelerator}", root / "envs" / f"evaluate-{accelerator}.lock"
-    if not evaluation.is_built(environment, lock):
+    if not tool.is_built(environment, lock):
         print(f"Building vLLM's environment in {environment.relative_to(root)}", file=sys.stderr)
         stamp, log = environment / "built.sha256", root / "logs" / "environments" / f"{environment.name}.log"
         run([sys.executable, SCRIPTS / "build_environment.py", "--lock", lock, "--environment", environment,

@@ -10,12 +10,12 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from quagmires.answers import extract_answer
-from quagmires.contamination import Problem, Row, scan
-from quagmires.contamination_tables import pairs_table, summary
-from quagmires.errors import UserError, command_line
-from quagmires.files import whole_file, write_json
-from quagmires.records import iterate, read_columns
+from quagmires.common.errors import UserError, command_line
+from quagmires.common.files import whole_file, write_json
+from quagmires.common.tabular import iterate, read_columns
+from quagmires.evaluation.contamination.search import Problem, Row, scan
+from quagmires.evaluation.contamination.summaries import pairs_table, summary
+from quagmires.grading.math.extraction import extract_answer
 
 ROWS_AT_ONCE = 4_096
 

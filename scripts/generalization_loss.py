@@ -9,12 +9,13 @@ import argparse
 import time
 from pathlib import Path
 
-from quagmires import provenance
-from quagmires.engines import REPORT_EVERY_SECONDS, Progress, say
-from quagmires.errors import UserError, command_line
-from quagmires.files import whole_file, write_json
-from quagmires.prompts import load_tokenizer, response_ids
-from quagmires.records import iterate
+from quagmires.common import provenance
+from quagmires.common.errors import UserError, command_line
+from quagmires.common.files import whole_file, write_json
+from quagmires.common.processes import REPORT_EVERY_SECONDS
+from quagmires.common.tabular import iterate
+from quagmires.common.terminal import Progress, say
+from quagmires.data.prompts import load_tokenizer, response_ids
 
 # Of a batch, padding included; a longer example is a batch of its own.
 BATCH_TOKENS = 8_192

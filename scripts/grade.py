@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from quagmires.errors import UserError, command_line
-from quagmires.files import read_json, whole_file, write_json
-from quagmires.grading import Grader
-from quagmires.records import iterate
+from quagmires.common.errors import UserError, command_line
+from quagmires.common.files import read_json, whole_file, write_json
+from quagmires.common.tabular import iterate
+from quagmires.grading.grader import Grader
 
 
 def main() -> None:

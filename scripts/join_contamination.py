@@ -3,9 +3,9 @@
 import argparse
 from pathlib import Path
 
-from quagmires.contamination_tables import read_pairs
-from quagmires.errors import command_line
-from quagmires.files import whole_file
+from quagmires.common.errors import command_line
+from quagmires.common.files import whole_file
+from quagmires.evaluation.contamination.summaries import read_pairs
 
 
 def main() -> None:

@@ -4,11 +4,11 @@ import argparse
 import random
 from pathlib import Path
 
-from quagmires import arithmetic
-from quagmires.errors import command_line
-from quagmires.files import whole_directory
-from quagmires.prompts import user_message
-from quagmires.records import write_jsonl
+from quagmires.common.errors import command_line
+from quagmires.common.files import whole_directory
+from quagmires.common.tabular import write_jsonl
+from quagmires.data.prompts import user_message
+from quagmires.simulation import arithmetic
 
 
 def main() -> None:

@@ -5,10 +5,10 @@ from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
 
-from quagmires.analysis import AnalysisSettings
-from quagmires.errors import command_line
-from quagmires.figures import Results, draw_and_save, figure_names
-from quagmires.stored_metrics import read_metrics, read_stored
+from quagmires.common.errors import command_line
+from quagmires.config.analysis_settings import AnalysisSettings
+from quagmires.prediction.metrics_file import read_metrics, read_stored
+from quagmires.reporting.figures.registry import Results, draw_and_save, figure_names
 
 
 def main() -> None:

@@ -9,11 +9,11 @@ It is made of stored results alone. A part that is not there is named in the rep
 import argparse
 from pathlib import Path
 
-from quagmires.analysis import AnalysisSettings
-from quagmires.errors import command_line
-from quagmires.experiment import read_experiment
-from quagmires.files import write_text
-from quagmires.report import Sources, render
+from quagmires.common.errors import command_line
+from quagmires.common.files import write_text
+from quagmires.config.analysis_settings import AnalysisSettings
+from quagmires.config.experiment import read_experiment
+from quagmires.reporting.html.report import Sources, render
 
 
 def main() -> None:

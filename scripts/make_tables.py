@@ -8,18 +8,18 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from quagmires.analysis import AnalysisSettings
-from quagmires.captions import CAPTIONS, table_caption
-from quagmires.errors import command_line
-from quagmires.files import whole_file, write_text
-from quagmires.measurement import with_outcome
-from quagmires.model_layouts import models_layout, outcomes_layout, predictors_layout
-from quagmires.model_tables import models_frame, outcomes_frame, predictors_frame
-from quagmires.published import Published
-from quagmires.stored_metrics import read_metrics
-from quagmires.table_formats import Layout, latex, markdown
-from quagmires.table_layouts import prediction_layout
-from quagmires.tables import prediction_frame
+from quagmires.common.errors import command_line
+from quagmires.common.files import whole_file, write_text
+from quagmires.config.analysis_settings import AnalysisSettings
+from quagmires.prediction.metrics_file import read_metrics
+from quagmires.prediction.outcome_errors import with_outcome
+from quagmires.reporting.captions import CAPTIONS, table_caption
+from quagmires.reporting.tables.formats import Layout, latex, markdown
+from quagmires.reporting.tables.models import models_frame, outcomes_frame, predictors_frame
+from quagmires.reporting.tables.models_layout import models_layout, outcomes_layout, predictors_layout
+from quagmires.reporting.tables.prediction import prediction_frame
+from quagmires.reporting.tables.prediction_layout import prediction_layout
+from quagmires.reporting.tables.published import Published
 
 
 class Table(NamedTuple):

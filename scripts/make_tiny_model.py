@@ -3,9 +3,9 @@
 import argparse
 from pathlib import Path
 
-from quagmires.errors import command_line
-from quagmires.files import whole_directory
-from quagmires.records import iterate
+from quagmires.common.errors import command_line
+from quagmires.common.files import whole_directory
+from quagmires.common.tabular import iterate
 
 PAD, END, USER, ASSISTANT = "<|pad|>", "<|end|>", "<|user|>", "<|assistant|>"
 VOCABULARY = 400

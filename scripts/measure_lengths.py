@@ -3,8 +3,8 @@
 import argparse
 from pathlib import Path
 
-from quagmires.curation import measure_lengths
-from quagmires.errors import command_line
+from quagmires.common.errors import command_line
+from quagmires.data.lengths import measure_lengths
 
 
 def main() -> None:

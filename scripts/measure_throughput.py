@@ -11,11 +11,11 @@ from pathlib import Path
 
 import yaml
 
-from quagmires import throughput
-from quagmires.errors import command_line
-from quagmires.experiment import read_experiment
-from quagmires.files import write_text
-from quagmires.speed_measurement import measured_entries
+from quagmires.common.errors import command_line
+from quagmires.common.files import write_text
+from quagmires.config.experiment import read_experiment
+from quagmires.planning import throughput
+from quagmires.planning.speed_measurement import measured_entries
 
 _HEAD = "# Measured by scripts/measure_throughput.py: tokens a second on one device. See config/throughput.yaml.\n"
 

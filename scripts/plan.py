@@ -12,14 +12,14 @@ from pathlib import Path
 
 import pandas as pd
 
-from quagmires import throughput
-from quagmires.errors import command_line
-from quagmires.experiment import read_experiment
-from quagmires.files import whole_file, write_json, write_text
-from quagmires.plan import check_budget, make_plan, on_gpus
-from quagmires.plan_text import plan_text
-from quagmires.planned_jobs import planned_jobs
-from quagmires.spending import spent
+from quagmires.common.errors import command_line
+from quagmires.common.files import whole_file, write_json, write_text
+from quagmires.config.experiment import read_experiment
+from quagmires.planning import throughput
+from quagmires.planning.costs import check_budget, make_plan, on_gpus
+from quagmires.planning.jobs import planned_jobs
+from quagmires.planning.spending import spent
+from quagmires.reporting.plan_text import plan_text
 
 
 def main() -> None:

@@ -11,13 +11,13 @@ from pathlib import Path
 import pandas as pd
 from rich.console import Console
 
-from quagmires.analysis import AnalysisSettings
-from quagmires.decision_tables import OUTCOMES, show_forecast, show_heading, show_sentences, show_study
-from quagmires.decisions import publish, records, studies_of
-from quagmires.errors import UserError, command_line
-from quagmires.forecast import DEFAULT, Forecast, Question, forecast
-from quagmires.measurement import KINDS
-from quagmires.predictors import PREDICTORS
+from quagmires.common.errors import UserError, command_line
+from quagmires.config.analysis_settings import AnalysisSettings
+from quagmires.prediction.forecast import DEFAULT, Forecast, Question, forecast
+from quagmires.prediction.outcome_errors import KINDS
+from quagmires.prediction.predictors import PREDICTORS
+from quagmires.reporting.decision_files import publish, records, studies_of
+from quagmires.reporting.decision_tables import OUTCOMES, show_forecast, show_heading, show_sentences, show_study
 
 
 def main() -> None:

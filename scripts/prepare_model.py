@@ -4,8 +4,8 @@ import argparse
 import json
 from pathlib import Path
 
-from quagmires.errors import command_line
-from quagmires.models import prepare
+from quagmires.common.errors import command_line
+from quagmires.data.model_directories import prepare
 
 
 def main() -> None:

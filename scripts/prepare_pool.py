@@ -5,9 +5,9 @@ import json
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from quagmires.errors import UserError, command_line
-from quagmires.files import read_json, write_json
-from quagmires.pools import prepare_pool
+from quagmires.common.errors import UserError, command_line
+from quagmires.common.files import read_json, write_json
+from quagmires.data.pools import prepare_pool
 
 
 def main() -> None:

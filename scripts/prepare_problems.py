@@ -4,10 +4,10 @@ import argparse
 import json
 from pathlib import Path
 
-from quagmires.errors import command_line
-from quagmires.files import whole_file
-from quagmires.golds import GOLD_RULES
-from quagmires.problems import read_problems
+from quagmires.common.errors import command_line
+from quagmires.common.files import whole_file
+from quagmires.data.problems import read_problems
+from quagmires.grading.targets import GOLD_RULES
 
 
 def main() -> None:

@@ -11,13 +11,13 @@ from pathlib import Path
 import pandas as pd
 from rich.console import Console
 
-from quagmires.analysis import AnalysisSettings
-from quagmires.candidates import notes, rank_candidates, rule_text
-from quagmires.decision_tables import show_heading, show_ranking, show_sentences, show_study
-from quagmires.decisions import publish, records, studies_of
-from quagmires.errors import command_line
-from quagmires.measurement import with_outcome
-from quagmires.predictors import SAME_DISTRIBUTION
+from quagmires.common.errors import command_line
+from quagmires.config.analysis_settings import AnalysisSettings
+from quagmires.prediction.outcome_errors import with_outcome
+from quagmires.prediction.predictors import SAME_DISTRIBUTION
+from quagmires.prediction.ranking import notes, rank_candidates, rule_text
+from quagmires.reporting.decision_files import publish, records, studies_of
+from quagmires.reporting.decision_tables import show_heading, show_ranking, show_sentences, show_study
 
 READING = [
     "Ties differ in Pass@k by no more than the paired error of the difference. `highest in`: in how many resamples of"

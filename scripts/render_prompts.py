@@ -5,11 +5,11 @@ import itertools
 import json
 from pathlib import Path
 
-from quagmires import provenance
-from quagmires.errors import UserError, command_line
-from quagmires.files import write_json
-from quagmires.prompts import conversation, load_tokenizer, response_ids
-from quagmires.records import iterate
+from quagmires.common import provenance
+from quagmires.common.errors import UserError, command_line
+from quagmires.common.files import write_json
+from quagmires.common.tabular import iterate
+from quagmires.data.prompts import conversation, load_tokenizer, response_ids
 
 PROBES = 5
 # Problems rarely hold them, but templates and tokenizers trip over them.

@@ -11,11 +11,12 @@ import traceback
 from collections import Counter
 from pathlib import Path
 
-from quagmires import engines, provenance, sampling, shards
-from quagmires.engines import Progress, say
-from quagmires.errors import UserError, command_line
-from quagmires.files import read_json, remove, write_json
-from quagmires.prompts import load_tokenizer, prompt_ids
+from quagmires.common import processes, provenance, terminal
+from quagmires.common.errors import UserError, command_line
+from quagmires.common.files import read_json, remove, write_json
+from quagmires.common.terminal import Progress, say
+from quagmires.data.prompts import load_tokenizer, prompt_ids
+from quagmires.evaluation import sampling, shards
 
 # The engine settings that change what is drawn; the others only change how fast.
 NUMERIC_ENGINE_SETTINGS = ("dtype", "quantization", "kv_cache_dtype")
@@ -48,7 +49,7 @@ def main() -> None:
     parser.add_argument("--log", type=Path, help="what vLLM prints goes here; progress stays on the terminal")
     options = parser.parse_args()
     if options.log:
-        engines.redirect_output(options.log)
+        terminal.redirect_output(options.log)
 
     if options.model.is_file():
         options.model = options.model.parent
@@ -180,7 +181,7 @@ def draw(options: argparse.Namespace, tokenizer, prompts: dict, missing: list[sh
         sys.stderr.flush()
         raise UserError(
             f"{options.name}: vLLM failed; finished shards are kept, a rerun draws the others. See {options.log}."
-            f" It said: {engines.last_words(options.log) or error}"
+            f" It said: {processes.last_words(options.log) or error}"
         ) from None
 
 

@@ -7,12 +7,12 @@ from zlib import crc32
 import numpy as np
 import pandas as pd
 
-from quagmires.contamination_tables import read_pairs
-from quagmires.errors import UserError, command_line
-from quagmires.files import read_json, whole_file, write_json
-from quagmires.majority import majority_at_k
-from quagmires.pass_at_k import powers_of_two
-from quagmires.scores import count, read_grades, score
+from quagmires.common.errors import UserError, command_line
+from quagmires.common.files import read_json, whole_file, write_json
+from quagmires.evaluation.contamination.summaries import read_pairs
+from quagmires.evaluation.majority import majority_at_k
+from quagmires.evaluation.pass_at_k import powers_of_two
+from quagmires.evaluation.scores import count, read_grades, score
 
 COLUMNS = ["problem_id", "repetition", "answer", "correct", "finish_reason", "reason", "n_tokens"]
 

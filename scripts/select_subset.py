@@ -3,11 +3,12 @@
 import argparse
 from pathlib import Path
 
-from quagmires import curation, pools
-from quagmires.errors import command_line
-from quagmires.files import write_json
-from quagmires.prompts import user_message
-from quagmires.records import write_jsonl
+from quagmires.common.errors import command_line
+from quagmires.common.files import write_json
+from quagmires.common.tabular import write_jsonl
+from quagmires.data import lengths as curation
+from quagmires.data import pools
+from quagmires.data.prompts import user_message
 
 VALIDATION = "validation"
 

@@ -10,11 +10,14 @@ from pathlib import Path
 
 import yaml
 
-from quagmires import grpo, resources, run_settings, sft
-from quagmires.checks import check_engine_files, check_numbers
-from quagmires.config import Files, parse
-from quagmires.errors import UserError, command_line
-from quagmires.experiment import Experiment, GRPORun, SFTRun, expand
+from quagmires.common.errors import UserError, command_line
+from quagmires.config.experiment import Experiment, GRPORun, SFTRun, expand
+from quagmires.config.loading import Files, parse
+from quagmires.planning import resources
+from quagmires.planning.preflight import check_engine_files, check_numbers
+from quagmires.training import runs as run_settings
+from quagmires.training.llamafactory import settings as sft
+from quagmires.training.verl import settings as grpo
 
 BASE = Path(__file__).resolve().parents[1] / "config" / "base.yaml"
 
@@ -62,7 +65,10 @@ def grpo_overrides(run: GRPORun, experiment: Experiment) -> list[str]:
     steps = grpo.checkpoint_steps(grpo.total_steps(problems, block.batch_size, block.epochs), block.checkpoints)
     model = Path(experiment.root) / run.sft.checkpoint / "model"
     data = Path(experiment.root) / "data" / "rl" / run.rl_dataset / f"{run.sft.model}.parquet"
-    checkpoints, reward = Path(experiment.root) / run.path / "work" / "checkpoints", Path("scripts/quagmires/reward.py")
+    checkpoints, reward = (
+        Path(experiment.root) / run.path / "work" / "checkpoints",
+        Path("scripts/quagmires/grading/reward.py"),
+    )
     lines = grpo.engine_overrides(block.engine) + grpo.overrides(
         run_settings.grpo_settings(run, experiment), model, data, checkpoints, reward, problems,
         grpo.save_steps(steps, block.save_steps),

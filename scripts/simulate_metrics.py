@@ -11,16 +11,16 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from quagmires import example_responses as responses
-from quagmires import example_world as world
-from quagmires.analysis import AnalysisSettings
-from quagmires.collection import SHEET_COLUMNS, outcome_columns
-from quagmires.draws import joint_draws, loss_draws
-from quagmires.errors import UserError, command_line
-from quagmires.example_responses import Counts
-from quagmires.paired import macro_difference
-from quagmires.pass_at_k import macro_average, mean_with_error, pass_at_k
-from quagmires.stored_metrics import write_metrics
+from quagmires.common.errors import UserError, command_line
+from quagmires.config.analysis_settings import AnalysisSettings
+from quagmires.evaluation.paired_difference import macro_difference
+from quagmires.evaluation.pass_at_k import macro_average, mean_with_error, pass_at_k
+from quagmires.prediction.bootstrap import joint_draws, loss_draws
+from quagmires.prediction.metrics_file import write_metrics
+from quagmires.prediction.metrics_row import SHEET_COLUMNS, outcome_columns
+from quagmires.simulation import example_responses as responses
+from quagmires.simulation import example_world as world
+from quagmires.simulation.example_responses import Counts
 
 
 def main() -> None:

@@ -15,12 +15,14 @@ from pathlib import Path
 import pandas as pd
 import yaml
 
-from quagmires import grpo, provenance
-from quagmires.engines import SCRIPTS, redirect_output, run_engine
-from quagmires.errors import UserError, command_line
-from quagmires.files import read_json, remove, whole_directory, whole_file, write_json
-from quagmires.grpo_checkpoints import prune, repair_tracker
-from quagmires.grpo_checks import refuse_unknown
+from quagmires.common import provenance
+from quagmires.common.errors import UserError, command_line
+from quagmires.common.files import read_json, remove, whole_directory, whole_file, write_json
+from quagmires.common.processes import SCRIPTS, run_engine
+from quagmires.common.terminal import redirect_output
+from quagmires.training.verl import settings as grpo
+from quagmires.training.verl.checkpoints import prune, repair_tracker
+from quagmires.training.verl.checks import refuse_unknown
 
 PACKAGES = ("verl", "torch", "transformers", "ray", "tensordict", "TransferQueue", "vllm", "math-verify")
 
@@ -112,7 +114,7 @@ def train(options: argparse.Namespace, checkpoints: Path, problems: int, wanted:
     Told to stop (SIGTERM), it is ended at once: a step takes longer than a cluster waits, and verl 0.9.1's new trainer
     does not look at its own setting for a job's end (`esi_redundant_time`).
     """
-    reward = SCRIPTS / "quagmires" / "reward.py"
+    reward = SCRIPTS / "quagmires" / "grading" / "reward.py"
     overrides = grpo.engine_overrides(options.run.get("engine", {}))
     overrides += grpo.overrides(options.run, options.model, options.data, checkpoints, reward, problems, saves)
     # verl's file logger empties its file at the start: a new one for each attempt.

@@ -11,11 +11,12 @@ import sys
 import time
 from pathlib import Path
 
-from quagmires import provenance, sft
-from quagmires.engines import SCRIPTS, Stop, run_engine
-from quagmires.errors import command_line
-from quagmires.files import read_json, remove, whole_directory, write_json
-from quagmires.sft_checkpoints import discard_broken_checkpoints, newest_checkpoint
+from quagmires.common import provenance
+from quagmires.common.errors import command_line
+from quagmires.common.files import read_json, remove, whole_directory, write_json
+from quagmires.common.processes import SCRIPTS, Stop, run_engine
+from quagmires.training.llamafactory import settings as sft
+from quagmires.training.llamafactory.checkpoints import discard_broken_checkpoints, newest_checkpoint
 
 PACKAGES = ("llamafactory", "transformers", "torch", "accelerate", "trl", "datasets", "deepspeed", "flash-attn")
 

@@ -3,9 +3,9 @@
 import argparse
 from pathlib import Path
 
-from quagmires.blocks import Config
-from quagmires.errors import command_line
-from quagmires.files import write_json
+from quagmires.common.errors import command_line
+from quagmires.common.files import write_json
+from quagmires.config.schema import Config
 
 
 def main() -> None:

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from quagmires.errors import UserError, command_line
-from quagmires.files import whole_file
-from quagmires.prompts import conversation, load_tokenizer, prompt_ids
+from quagmires.common.errors import UserError, command_line
+from quagmires.common.files import whole_file
+from quagmires.data.prompts import conversation, load_tokenizer, prompt_ids
 
 # With more, the limit is wrong rather than the problems.
 MAX_SHARE_LEFT_OUT = 0.01

@@ -67,8 +67,8 @@ def overlay(tmp_path, base: str = "demo", **changes) -> str:
 
 def analysis_of(*names: str):
     """The analysis settings of shipped configs, laid over base.yaml."""
-    from quagmires.analysis import analysis_settings
-    from quagmires.experiment import read_experiment
+    from quagmires.config.analysis_settings import analysis_settings
+    from quagmires.config.experiment import read_experiment
 
     experiment = read_experiment(ROOT / "config" / f"{name}.yaml" for name in ("base", *names))
     return analysis_settings(experiment.config, experiment.sheet)

@@ -1,6 +1,6 @@
 # What jobs on SLURM need beside the profile. Without SLURM it changes nothing.
 
-from quagmires import slurm
+from quagmires.planning import slurm
 
 # Before a time limit SLURM signals every process of a job: a shell that died of it would end the job before its command
 # has saved. And SLURM may name the GPUs for ROCm too, with which verl refuses to start.

@@ -1,1 +1,6 @@
-"""The library behind the workflow's scripts: the experiment, curation, grading, scores and prediction."""
+"""The library, in rooms. Imports go up this list only (`make lint` checks it):
+
+common, config, grading, data, training, evaluation, prediction, planning, reporting;
+simulation stands beside reporting.
+CONTRIBUTING.md has the map, and says which room a new thing belongs to.
+"""

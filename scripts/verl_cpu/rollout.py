@@ -64,7 +64,7 @@ class BatchedRolloutManager:
         from verl.experimental.agent_loop.agent_loop import create_continuous_token_builder
         from verl.trainer.ppo.reward import get_custom_reward_fn
 
-        from quagmires.prompts import load_tokenizer
+        from quagmires.data.prompts import load_tokenizer
 
         rollout = config.actor_rollout_ref.rollout
         for name in ("top_p", "top_k"):

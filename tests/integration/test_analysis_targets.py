@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 
-from quagmires.analysis import AnalysisSettings
+from quagmires.config.analysis_settings import AnalysisSettings
 from support import ROOT, overlay, planned, snakemake
 
 RANDOM_500 = "arithmetic.random-500.ep1.lr5e-4"

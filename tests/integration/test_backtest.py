@@ -2,12 +2,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from quagmires.backtest import WORLDS, backtest, first_samples, simulate, summarise, thinned
-from quagmires.beta_binomial import Counts, fit
-from quagmires.difficulty import cross_validate, lead
-from quagmires.extrapolation import COMBINED, extrapolate
-from quagmires.pass_at_k import pass_at_k
-from quagmires.trust import FEWEST_PROBLEMS, disagree, goodness_of_fit
+from quagmires.evaluation.extrapolation.backtest import WORLDS, backtest, first_samples, simulate, summarise, thinned
+from quagmires.evaluation.extrapolation.beta_binomial import Counts, fit
+from quagmires.evaluation.extrapolation.doubts import FEWEST_PROBLEMS, disagree, goodness_of_fit
+from quagmires.evaluation.extrapolation.extrapolate import COMBINED, extrapolate
+from quagmires.evaluation.extrapolation.families import cross_validate, lead
+from quagmires.evaluation.pass_at_k import pass_at_k
 from support import script
 
 PROBLEMS = 674

@@ -5,11 +5,11 @@ from fractions import Fraction
 
 import pytest
 
-from quagmires.golds import Gold, read_gold
-from quagmires.grading import Grader
-from quagmires.parts import elements, parts
-from quagmires.records import iterate
-from quagmires.values import Value, parse_value
+from quagmires.common.tabular import iterate
+from quagmires.grading.grader import Grader
+from quagmires.grading.math.numbers import Value, parse_value
+from quagmires.grading.math.structures import elements, parts
+from quagmires.grading.targets import Gold, read_gold
 from support import REAL_DATA, needs_real_data
 
 RULES = {"olympiad": "olympiadbench", "minerva": "any"}

@@ -2,9 +2,9 @@ import json
 
 import pytest
 
-from quagmires.comparison import DIFFERENT, EXACT, RIGHT, TIMEOUT, UNPARSABLE, VERIFIED, compare
-from quagmires.golds import Gold
-from quagmires.grading import Grader
+from quagmires.grading.grader import Grader
+from quagmires.grading.math.equivalence import DIFFERENT, EXACT, RIGHT, TIMEOUT, UNPARSABLE, VERIFIED, compare
+from quagmires.grading.targets import Gold
 
 R, W = True, False
 SEVERAL = Gold(("1,3,5",), several=True).to_text()

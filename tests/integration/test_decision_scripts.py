@@ -7,13 +7,13 @@ import predict_outcomes
 import pytest
 import rank_models
 
-from quagmires.analysis import AnalysisSettings, StudySettings
-from quagmires.blocks import Analysis
-from quagmires.decisions import WIDTH, publish
-from quagmires.errors import UserError
-from quagmires.forecast import Question, forecast
-from quagmires.predictors import PREDICTORS
-from quagmires.worlds import World
+from quagmires.common.errors import UserError
+from quagmires.config.analysis_settings import AnalysisSettings, StudySettings
+from quagmires.config.schema import Analysis
+from quagmires.prediction.forecast import Question, forecast
+from quagmires.prediction.predictors import PREDICTORS
+from quagmires.reporting.decision_files import WIDTH, publish
+from quagmires.simulation.known_truth import World
 
 QUESTION = Question("pass_at_large_k", "best", 0.9, seed=1)
 LONG = "llama-nemotron.longest-850k+shortest-850k.ep1.lr1e-5"

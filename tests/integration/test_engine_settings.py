@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from quagmires import run_settings
-from quagmires.config import laid_over
-from quagmires.experiment import read_experiment
-from quagmires.grpo import nested
-from quagmires.records import write_jsonl
+from quagmires.common.tabular import write_jsonl
+from quagmires.config.experiment import read_experiment
+from quagmires.config.loading import laid_over
+from quagmires.training import runs as run_settings
+from quagmires.training.verl.settings import nested
 from support import ROOT, environment, python, script
 
 SFT_RUN = {"learning_rate": 1e-5, "epochs": 3, "global_batch_size": 128, "per_device_batch_size": 2, "devices": 8,

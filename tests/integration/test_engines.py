@@ -13,9 +13,9 @@ import pandas as pd
 import psutil
 import pytest
 
-from quagmires.grpo_checkpoints import prune, saved_steps
-from quagmires.provenance import sha256_file
-from quagmires.sft_checkpoints import is_whole_checkpoint
+from quagmires.common.provenance import sha256_file
+from quagmires.training.llamafactory.checkpoints import is_whole_checkpoint
+from quagmires.training.verl.checkpoints import prune, saved_steps
 from support import INSTRUCTION, ROOT, SCRIPTS, environment, python, script
 
 
@@ -209,7 +209,9 @@ def test_generalization_loss_is_that_of_transformers(small_run):
 def test_our_reward_runs_in_verls_own_reward_loop(small_run):
     """The CPU rollout goes round verl's reward loop, so the function is tried inside it here."""
     probe = ROOT / "tests" / "integration" / "reward_in_verl.py"
-    result = run_to_end([python("grpo"), probe, small_run / "toy/base/sft/model", SCRIPTS / "quagmires" / "reward.py"])
+    result = run_to_end(
+        [python("grpo"), probe, small_run / "toy/base/sft/model", SCRIPTS / "quagmires" / "grading" / "reward.py"]
+    )
     out = json.loads(result.stdout.splitlines()[-1])
     assert out["scores"] == [1.0, 0.0, 1.0, 0.0]
     assert out["answered"] == [1.0, 1.0, 1.0, 0.0]

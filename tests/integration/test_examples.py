@@ -6,7 +6,7 @@ import re
 import pytest
 import yaml
 
-from quagmires.config import laid_over
+from quagmires.config.loading import laid_over
 from support import ROOT, planned, script, snakemake
 
 EXAMPLES = ROOT / "config" / "examples"
@@ -89,18 +89,15 @@ def test_a_mistake_is_one_line(mistake, tmp_path):
 
 def refusal(experiment) -> str:
     """What the checks before any job say about an experiment laid over base.yaml; what Snakemake prints then."""
-    from quagmires.checks import check_engine_files, check_numbers, check_sources
-    from quagmires.config import Files, parse
-    from quagmires.errors import UserError
-    from quagmires.experiment import expand
+    from quagmires.common.errors import UserError
+    from quagmires.config.loading import Files, parse
+    from quagmires.planning.preflight import checked_experiment
+    from quagmires.simulation.arithmetic import made_files
 
     files = Files([ROOT / "config" / "base.yaml", experiment])
     with pytest.raises(UserError) as caught:
         config = parse(files.merged(), files)
-        check_sources(config, files)
-        expanded = expand(config, files)
-        check_engine_files(expanded, files)
-        check_numbers(expanded, files)
+        checked_experiment(config, files, made_files(config))
     return str(caught.value)
 
 

@@ -15,14 +15,14 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.testing.compare import compare_images
 
-from quagmires.analysis import AnalysisSettings, analysis_settings
-from quagmires.config import Files, parse
-from quagmires.experiment import expand
-from quagmires.figure_style import COLOURS, SELECTION_RULES, WIDTHS, cycled_styles, series_styles, style
-from quagmires.figures import Results, draw, draw_and_save, figure_names
-from quagmires.growth_figures import BAR_LOOKS
-from quagmires.predictors import PREDICTORS, outcome_on, predictor
-from quagmires.run_figures import evaluation_curves
+from quagmires.config.analysis_settings import AnalysisSettings, analysis_settings
+from quagmires.config.experiment import expand
+from quagmires.config.loading import Files, parse
+from quagmires.prediction.predictors import PREDICTORS, outcome_on, predictor
+from quagmires.reporting.figures.growth import BAR_LOOKS
+from quagmires.reporting.figures.registry import Results, draw, draw_and_save, figure_names
+from quagmires.reporting.figures.runs import evaluation_curves
+from quagmires.reporting.figures.style import COLOURS, SELECTION_RULES, WIDTHS, cycled_styles, series_styles, style
 from support import ROOT, script
 
 IMAGES = ROOT / "tests" / "images"

@@ -11,11 +11,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from quagmires import reward
-from quagmires.answers import extract_answer, normalise
-from quagmires.grading import DIFFERENT, EXACT, NO_ANSWER, TIMEOUT, UNPARSABLE, VERIFIED, Grader
-from quagmires.majority import canonical
-from quagmires.parts import elements, parts
+from quagmires.evaluation.majority import canonical
+from quagmires.grading import reward
+from quagmires.grading.grader import DIFFERENT, EXACT, NO_ANSWER, TIMEOUT, UNPARSABLE, VERIFIED, Grader
+from quagmires.grading.math.extraction import extract_answer, normalise
+from quagmires.grading.math.structures import elements, parts
 
 CASES = 500
 TIMEOUT_SECONDS = float(os.environ.get("HOSTILE_TIMEOUT", "1.0"))

@@ -7,15 +7,15 @@ import pandas as pd
 import pytest
 import yaml
 
-from quagmires import resources, throughput
-from quagmires.config import Files, laid_over, parse
-from quagmires.errors import UserError
-from quagmires.experiment import Experiment, expand, read_experiment
-from quagmires.plan import SAMPLING, check_budget, make_plan, peak_disk, scaled_hours
-from quagmires.plan_text import WIDTH, duration, plan_text, size
-from quagmires.planned_jobs import Job, planned_jobs
-from quagmires.schedule import Task, Timetable, timetable
-from quagmires.spending import spent
+from quagmires.common.errors import UserError
+from quagmires.config.experiment import Experiment, expand, read_experiment
+from quagmires.config.loading import Files, laid_over, parse
+from quagmires.planning import resources, throughput
+from quagmires.planning.costs import SAMPLING, check_budget, make_plan, peak_disk, scaled_hours
+from quagmires.planning.jobs import Job, planned_jobs
+from quagmires.planning.schedule import Task, Timetable, timetable
+from quagmires.planning.spending import spent
+from quagmires.reporting.plan_text import WIDTH, duration, plan_text, size
 from support import ROOT, overlay, planned, script, snakemake
 
 

@@ -5,7 +5,7 @@ from collections import Counter
 
 import pytest
 
-from quagmires.experiment import Experiment, read_experiment
+from quagmires.config.experiment import Experiment, read_experiment
 from support import ROOT, overlay, planned, snakemake
 
 

@@ -19,7 +19,7 @@ import slurm_cluster
 import yaml
 from slurm_cluster import Cluster
 
-from quagmires import slurm
+from quagmires.planning import slurm
 from support import ROOT, SMALL
 
 FAULTS = ROOT / "tests" / "integration" / "slurm_faults" / "Snakefile"

@@ -10,9 +10,9 @@ import pandas as pd
 import pytest
 import yaml
 
-from quagmires.analysis import AnalysisSettings
-from quagmires.captions import figure_caption
-from quagmires.draws import DRAWS
+from quagmires.config.analysis_settings import AnalysisSettings
+from quagmires.prediction.bootstrap import DRAWS
+from quagmires.reporting.captions import figure_caption
 from support import ROOT, SMALL, snakemake
 
 SFT = "toy/arithmetic.shortest-64.ep1.lr1e-3"
@@ -90,7 +90,7 @@ def test_a_decision_asked_for_later_needs_no_engine(small_run):
 
 
 def test_an_edited_comment_reruns_nothing(small_run):
-    for name in ("train_sft.py", "sample.py", "quagmires/grading.py"):
+    for name in ("train_sft.py", "sample.py", "quagmires/grading/grader.py"):
         path = ROOT / "scripts" / name
         original = path.read_bytes()
         try:

@@ -6,7 +6,7 @@ import pytest
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
-from quagmires.models import prepare
+from quagmires.data.model_directories import prepare
 from support import INSTRUCTION, ROOT, environment, python, script
 
 ENGINES = {"llamafactory": "sft", "verl": "grpo", "vllm": "evaluate"}

@@ -4,13 +4,18 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from quagmires.agreement import rank_agreement
-from quagmires.calibration import predict_outcomes
-from quagmires.measurement import difference_error, errors_in_variables, independent_errors, outcome_errors
-from quagmires.predictors import PREDICTORS
-from quagmires.protocol import half, r2_over_splits
-from quagmires.selection import choice, leave_one_out
-from quagmires.worlds import World, expected_r2, expected_spearman
+from quagmires.prediction.calibration import predict_outcomes
+from quagmires.prediction.outcome_errors import (
+    difference_error,
+    errors_in_variables,
+    independent_errors,
+    outcome_errors,
+)
+from quagmires.prediction.predictors import PREDICTORS
+from quagmires.prediction.rank_correlation import rank_agreement
+from quagmires.prediction.selection_cost import choice, leave_one_out
+from quagmires.prediction.split_validation import half, r2_over_splits
+from quagmires.simulation.known_truth import World, expected_r2, expected_spearman
 
 # Few problems and responses: noise takes a visible share of what the predictor knows.
 ROUGH = World(problems=60, samples=8, samples_after_rl=8, run_spread=0.02, rest_spread=0.01)

@@ -6,10 +6,10 @@ import pandas as pd
 import pytest
 from pandas.testing import assert_frame_equal
 
-from quagmires.checks import check_engine_files, check_numbers, check_sources
-from quagmires.config import Files, parse
-from quagmires.experiment import Experiment, expand
-from quagmires.resources import grpo_request, samples_request, sft_request
+from quagmires.config.experiment import Experiment
+from quagmires.config.loading import Files, parse
+from quagmires.planning.preflight import checked_experiment
+from quagmires.planning.resources import grpo_request, samples_request, sft_request
 from support import ROOT
 
 GOLDEN = ROOT / "tests" / "workflow" / "golden" / "paper_run_sheet.tsv"
@@ -19,11 +19,7 @@ GOLDEN = ROOT / "tests" / "workflow" / "golden" / "paper_run_sheet.tsv"
 def experiment() -> Experiment:
     files = Files([ROOT / "config" / "base.yaml", ROOT / "config" / "paper.yaml"])
     config = parse(files.merged(), files)
-    check_sources(config, files)
-    expanded = expand(config, files)
-    check_engine_files(expanded, files)
-    check_numbers(expanded, files)
-    return expanded
+    return checked_experiment(config, files, made={})
 
 
 def test_the_run_sheet_is_the_reviewed_one(experiment):

@@ -10,8 +10,8 @@ from snakemake.profiles import ProfileConfigFileParser
 from snakemake_executor_plugin_slurm.submit_string import get_submit_command
 from snakemake_executor_plugin_slurm.utils import set_gres_string
 
-from quagmires.experiment import read_experiment
-from quagmires.resources import sft_request
+from quagmires.config.experiment import read_experiment
+from quagmires.planning.resources import sft_request
 from support import ROOT, script
 
 RUN = "llama3-8b-instruct/llama-nemotron.random-10k.ep1.lr1e-5"

@@ -9,15 +9,15 @@ import rank_models
 import yaml
 from report_page import BESIDE, RANDOM, SVG, Page, figures_of, tables_of, trained
 
-from quagmires import throughput
-from quagmires.analysis import AnalysisSettings, analysis_settings
-from quagmires.candidates import rank_candidates
-from quagmires.experiment import read_experiment
-from quagmires.forecast import Question, forecast
-from quagmires.plan import make_plan
-from quagmires.planned_jobs import planned_jobs
-from quagmires.report import Sources, render
-from quagmires.spending import spent
+from quagmires.config.analysis_settings import AnalysisSettings, analysis_settings
+from quagmires.config.experiment import read_experiment
+from quagmires.planning import throughput
+from quagmires.planning.costs import make_plan
+from quagmires.planning.jobs import planned_jobs
+from quagmires.planning.spending import spent
+from quagmires.prediction.forecast import Question, forecast
+from quagmires.prediction.ranking import rank_candidates
+from quagmires.reporting.html.report import Sources, render
 from support import ROOT
 
 

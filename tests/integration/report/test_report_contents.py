@@ -11,8 +11,8 @@ import pandas as pd
 import pytest
 from report_page import RANDOM, trained
 
-from quagmires.errors import UserError
-from quagmires.report_training import sparkline
+from quagmires.common.errors import UserError
+from quagmires.reporting.html.training import sparkline
 
 
 def test_answer_names_the_model_to_take_the_tied_ones_and_the_best_prediction(report, everything, decided):

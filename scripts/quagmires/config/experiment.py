@@ -1,0 +1,284 @@
+"""A config expanded into the runs it stands for: SFT models, GRPO runs, checkpoints, and the paths of all of them."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from quagmires.common.errors import UserError
+from quagmires.config.loading import Files, parse, validate_part
+from quagmires.config.schema import GRPO, SFT, Config, Evaluation, Pool, ProblemSource, Recipe, Study
+from quagmires.config.subset_names import BASE, parse_subset, subset_size
+
+# Settings of a stage that tables compare models by.
+SHARED = {"checkpoints", "keep_models", "large_k"}
+
+
+@dataclass(frozen=True)
+class SFTRun:
+    """One SFT model: `recipe` is its id within the model, e.g. `llama-nemotron.random-10k.ep2.lr1e-5`."""
+
+    model: str
+    dataset: str
+    subset: str
+    epochs: float
+    learning_rate: float
+
+    @property
+    def recipe(self) -> str:
+        if self.subset == BASE:
+            return BASE
+        return f"{self.dataset}.{self.subset}.ep{self.epochs:g}.lr{short_float(self.learning_rate)}"
+
+    @property
+    def checkpoint(self) -> str:
+        """The path of the SFT model below the experiment's folder."""
+        return f"{self.model}/{self.recipe}/sft"
+
+
+@dataclass(frozen=True)
+class GRPORun:
+    """One run of GRPO from an SFT model; `number` counts from 1."""
+
+    sft: SFTRun
+    rl_dataset: str
+    number: int
+
+    @property
+    def path(self) -> str:
+        return f"{self.sft.model}/{self.sft.recipe}/grpo/{self.rl_dataset}/run{self.number}"
+
+    def checkpoint(self, index: int) -> str:
+        """The path of the `index`-th evaluated checkpoint, counted from 1."""
+        return f"{self.path}/checkpoint{index}"
+
+
+@dataclass
+class Checkpoint:
+    """A model that is evaluated: on which benchmarks, with how many responses per problem."""
+
+    path: str
+    model: str
+    samples: int
+    benchmarks: list[str] = field(default_factory=list)
+    # The SFT and RL sets of its studies, whose problems its `clean` scores leave out.
+    training_sets: list[str] = field(default_factory=list)
+
+
+@dataclass
+class Experiment:
+    """Everything a config stands for."""
+
+    config: Config
+    sft_runs: dict[str, SFTRun]
+    grpo_runs: dict[str, GRPORun]
+    checkpoints: dict[str, Checkpoint]
+    sheet: pd.DataFrame
+    # The blocks of the three stages with what each model changes in them.
+    sft: dict[str, SFT]
+    grpo: dict[str, GRPO]
+    evaluation: dict[str, Evaluation]
+
+    @property
+    def root(self) -> str:
+        return f"results/{self.config.experiment}"
+
+    def calibration(self) -> list[str]:
+        """The checkpoints of the models that their studies' `calibration` names."""
+        named = {
+            (study.model, recipe, study.rl_dataset)
+            for study in self.config.studies.values()
+            for recipe in study.calibration
+        }
+        return [
+            run.checkpoint(index)
+            for run in self.grpo_runs.values()
+            if (run.sft.model, run.sft.recipe, run.rl_dataset) in named
+            for index in range(1, self.grpo[run.sft.model].checkpoints + 1)
+        ]
+
+    def losses(self) -> list[tuple[SFTRun, str]]:
+        """Each SFT run with each SFT data set whose held-out traces it is measured on.
+
+        The base model belongs to no data set: it is measured on that of every study it stands in.
+        """
+        found = {}
+        for row in self.sheet.to_dict("records"):
+            run = self.sft_runs[f"{row['model']}/{row['recipe']}/sft"]
+            found[run.checkpoint, row["sft_dataset"]] = (run, row["sft_dataset"])
+        return list(found.values())
+
+
+def short_float(value: float) -> str:
+    """`1e-05` -> `1e-5`, `2.5e-06` -> `2.5e-6`.
+
+    >>> short_float(1e-5), short_float(2.5e-6), short_float(0.003)
+    ('1e-5', '2.5e-6', '3e-3')
+    """
+    mantissa, exponent = f"{value:.10e}".split("e")
+    return f"{float(mantissa):g}e{int(exponent)}"
+
+
+def expand(config: Config, files: Files) -> Experiment:
+    """Expand studies into runs, one row of the sheet per study and SFT model.
+
+    Raises
+    ------
+    UserError
+        An unknown model, data set or benchmark, a subset that is misspelt or larger than its pool, a recipe twice,
+        batch sizes, checkpoints or a k that cannot be.
+    """
+    stages = {
+        model: tuple(_for_model(config, files, model, stage) for stage in ("sft", "grpo", "evaluation"))
+        for model in config.models
+    }
+    sft, grpo, evaluation = ({model: blocks[i] for model, blocks in stages.items()} for i in range(3))
+    sft_runs: dict[str, SFTRun] = {}
+    grpo_runs: dict[str, GRPORun] = {}
+    checkpoints: dict[str, Checkpoint] = {}
+    rows = []
+    spelled: dict[tuple, str] = {}
+    for name, study in config.studies.items():
+        where = ("studies", name)
+        check_known(files, where + ("model",), study.model, config.models, "model", "models")
+        check_known(
+            files, where + ("sft_dataset",), study.sft_dataset, config.sft_datasets, "SFT data set", "sft_datasets"
+        )
+        check_known(files, where + ("rl_dataset",), study.rl_dataset, config.rl_datasets, "RL data set", "rl_datasets")
+        for position, benchmark in enumerate(study.benchmarks):
+            check_known(
+                files, where + ("benchmarks", position), benchmark, config.benchmarks, "benchmark", "benchmarks"
+            )
+        in_study = set()
+        for position, given in enumerate(study.recipes):
+            location = where + ("recipes", position)
+            run = _sft_run(config, files, location, study, given, sft[study.model])
+            if run.recipe in in_study:
+                raise files.error(location, f"recipe {run.recipe} occurs twice in this study; remove one")
+            in_study.add(run.recipe)
+            twin = sft_runs.setdefault(run.checkpoint, run)
+            if twin != run and run.subset != BASE:
+                raise files.error(
+                    location,
+                    f"learning rate {run.learning_rate} and {twin.learning_rate} would both be {run.recipe};"
+                    " use fewer digits",
+                )
+            other = spelled.setdefault(_training(run), run.recipe)
+            if other != run.recipe:
+                raise files.error(location, f"{run.recipe} is {other} in another spelling; write both alike")
+            _evaluate(checkpoints, run.checkpoint, evaluation[study.model].samples, study)
+            for number in range(1, grpo[study.model].runs + 1):
+                rl = GRPORun(run, study.rl_dataset, number)
+                grpo_runs[rl.path] = rl
+                for index in range(1, grpo[study.model].checkpoints + 1):
+                    _evaluate(checkpoints, rl.checkpoint(index), evaluation[study.model].samples_after_rl, study)
+            rows.append(_sheet_row(config, name, run, sft[study.model], grpo[study.model]))
+        for position, recipe in enumerate(study.calibration):
+            check_known(files, where + ("calibration", position), recipe, sorted(in_study), "recipe", "this study")
+    _check_studies(config, files)
+    return Experiment(config, sft_runs, grpo_runs, checkpoints, pd.DataFrame(rows), sft, grpo, evaluation)
+
+
+def read_experiment(paths: Iterable[str | Path]) -> Experiment:
+    """The experiment of config files, laid over each other; raises as `parse` and `expand`."""
+    files = Files(paths)
+    return expand(parse(files.merged(), files), files)
+
+
+def _for_model(config: Config, files: Files, model: str, stage: str) -> Any:
+    """The block of a stage with what a model changes in it."""
+    changes = getattr(config.models[model], stage)
+    for key in SHARED & set(changes):
+        raise files.error(("models", model, stage, key), f"is the same for all models; set it in `{stage}`")
+    return validate_part(getattr(config, stage), changes, files, ("models", model, stage))
+
+
+def data_columns(source: Pool | ProblemSource) -> dict[str, str]:
+    """Our column name -> the source's."""
+    wanted = ("id", "problem", "response") if isinstance(source, Pool) else ("id", "problem", "answer")
+    return {name: source.columns.get(name, name) for name in wanted}
+
+
+def _check_studies(config: Config, files: Files) -> None:
+    """Refuse tables and figures of studies that there are not."""
+    for block in ("tables", "figures"):
+        for name, settings in getattr(config, block).items():
+            for position, study in enumerate(settings.studies):
+                check_known(files, (block, name, "studies", position), study, config.studies, "study", "studies")
+    for name, settings in config.tables.items():
+        # Two models are fitted at least, and two left to predict.
+        most = max(len(config.studies[study].recipes) for study in settings.studies) - 2
+        for position, size in enumerate(settings.fitting_sizes):
+            if not 2 <= size <= most:
+                where = ("tables", name, "fitting_sizes", position)
+                raise files.error(where, f"{size} cannot be fitted: its largest study allows 2 to {most}")
+    bounds = config.analysis.budgets
+    if bounds != sorted(set(bounds)):
+        raise files.error(("analysis", "budgets"), f"{bounds} must rise")
+
+
+def check_known(files: Files, location, name: str, known, noun: str, block: str) -> None:
+    """Refuse a name that is not in `known`; `block` is where the config, or a module, has them."""
+    if name not in known:
+        raise files.error(location, f"unknown {noun} {name!r}; `{block}` has {', '.join(known)}")
+
+
+def _sft_run(config: Config, files: Files, location, study: Study, given: str | Recipe, sft: SFT) -> SFTRun:
+    recipe = Recipe(subset=given) if isinstance(given, str) else given
+    run = SFTRun(
+        model=study.model,
+        dataset=study.sft_dataset,
+        subset=recipe.subset,
+        epochs=recipe.epochs or sft.epochs,
+        learning_rate=recipe.learning_rate or sft.learning_rate,
+    )
+    rows = config.sft_datasets[study.sft_dataset].usable_rows
+    available = rows - sft.validation_examples
+    try:
+        parse_subset(recipe.subset)
+    except UserError as error:
+        raise files.error(location, str(error)) from None
+    size = subset_size(recipe.subset, available)
+    if run.subset != BASE and size > available:
+        raise files.error(
+            location,
+            f"{recipe.subset} asks for {size} examples, but {study.sft_dataset} has {available}"
+            f" ({rows} rows less {sft.validation_examples} for validation); make it smaller",
+        )
+    return run
+
+
+def _training(run: SFTRun) -> tuple:
+    """What an SFT run trains on and how: the same for `random-1k` and `random-1000`."""
+    parts = tuple(parse_subset(run.subset)) or run.subset
+    return (run.model, run.dataset, parts, run.epochs, run.learning_rate)
+
+
+def _evaluate(checkpoints: dict[str, Checkpoint], path: str, samples: int, study: Study) -> None:
+    checkpoint = checkpoints.setdefault(path, Checkpoint(path, study.model, samples))
+    checkpoint.benchmarks += [name for name in study.benchmarks if name not in checkpoint.benchmarks]
+    sets = (f"sft.{study.sft_dataset}", f"rl.{study.rl_dataset}")
+    checkpoint.training_sets += [name for name in sets if name not in checkpoint.training_sets]
+
+
+def _sheet_row(config: Config, name: str, run: SFTRun, sft: SFT, grpo: GRPO) -> dict[str, object]:
+    study = config.studies[name]
+    base = run.subset == BASE
+    available = config.sft_datasets[study.sft_dataset].usable_rows - sft.validation_examples
+    return {
+        "study": name,
+        "level": study.level,
+        "model": study.model,
+        "recipe": run.recipe,
+        "sft_dataset": study.sft_dataset,
+        "subset": run.subset,
+        "examples": 0 if base else subset_size(run.subset, available),
+        "epochs": 0 if base else run.epochs,
+        "learning_rate": 0 if base else run.learning_rate,
+        "rl_dataset": study.rl_dataset,
+        "grpo_runs": grpo.runs,
+        "checkpoints": grpo.checkpoints,
+        "benchmarks": ",".join(study.benchmarks),
+    }

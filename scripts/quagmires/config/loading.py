@@ -1,0 +1,165 @@
+"""The configuration of an experiment: YAML files laid over each other, and one-line errors that name the file, the key
+and the fix.
+"""
+
+import difflib
+import re
+import types
+import typing
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from quagmires.common.errors import UserError
+from quagmires.config.schema import Block, Config
+
+Location = tuple[str | int, ...]
+
+
+class Files:
+    """The YAML files a config was merged from, to say in which of them a key stands."""
+
+    def __init__(self, paths: Iterable[str | Path]):
+        self.parsed = [(str(path), load_yaml(path)) for path in paths]
+
+    def merged(self) -> dict[str, Any]:
+        """Each file laid over the ones before, key by key, as Snakemake does."""
+        result: dict[str, Any] = {}
+        for _, content in self.parsed:
+            result = laid_over(result, content or {})
+        return result
+
+    def holding(self, location: Location) -> str:
+        """The last file that holds `location`, or its longest existing part; the last file if none does."""
+        for length in range(len(location), 0, -1):
+            for path, content in reversed(self.parsed):
+                if _holds(content, location[:length]):
+                    return path
+        return self.parsed[-1][0] if self.parsed else "config"
+
+    def error(self, location: Location, problem: str) -> UserError:
+        """A one-line error about the value at `location`."""
+        return UserError(f"{self.holding(location)}: {dotted(location)}: {problem}")
+
+
+def load_yaml(path: str | Path) -> Any:
+    """Read a YAML file; a `UserError` names the line that does not parse."""
+    if not Path(path).is_file():
+        raise UserError(f"{path}: no such config file")
+    try:
+        return yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f", line {mark.line + 1}" if mark else ""
+        raise UserError(f"{path}{where}: not YAML ({getattr(error, 'problem', error)})") from None
+
+
+def parse(merged: Mapping[str, Any], files: Files) -> Config:
+    """Check a merged config against the schema.
+
+    Raises
+    ------
+    UserError
+        The first mistake, in one line, with the number of further ones.
+    """
+    return validate(Config, merged, files)
+
+
+Checked = TypeVar("Checked", bound=Block)
+
+
+# Parts of pydantic's locations that name a member of a union or a mapping's key.
+_NOT_KEYS = ("str", "Recipe", "[key]", "list[str]")
+
+
+def validate(block: type[Checked], merged: Mapping[str, Any], files: Files, within: Location = ()) -> Checked:
+    """Check merged content against one block of the schema, which stands at `within` in the config; see `parse`."""
+    try:
+        return block.model_validate(_floats_as_numbers(merged))
+    except ValidationError as error:
+        first, *others = sorted(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
+        location = within + tuple(part for part in first["loc"] if part not in _NOT_KEYS)
+        more = f" (and {len(others)} more)" if others and first["type"] != "extra_forbidden" else ""
+        raise files.error(location, _explain(first, location, block) + more) from None
+
+
+def validate_part(below: Checked, changes: Mapping[str, Any], files: Files, location: Location) -> Checked:
+    """A block with the `changes` that stand at `location` in the config laid over it, checked like the block itself."""
+    return validate(type(below), laid_over(below.model_dump(), changes), files, location) if changes else below
+
+
+def dotted(location: Location) -> str:
+    """`("studies", "toy", "recipes", 2)` -> `studies.toy.recipes[2]`."""
+    text = ""
+    for part in location:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
+    return text
+
+
+def _holds(content: Any, location: Location) -> bool:
+    for part in location:
+        if (
+            isinstance(content, Mapping)
+            and part in content
+            or isinstance(content, list)
+            and isinstance(part, int)
+            and part < len(content)
+        ):
+            content = content[part]
+        else:
+            return False
+    return True
+
+
+def laid_over(below: Any, above: Any) -> Any:
+    """`above` over `below`, key by key; anything but a mapping replaces what was there."""
+    if not (isinstance(below, Mapping) and isinstance(above, Mapping)):
+        return above
+    return {**below, **{key: laid_over(below[key], item) if key in below else item for key, item in above.items()}}
+
+
+def _floats_as_numbers(value: Any) -> Any:
+    """YAML 1.1 reads `1e-5` (no dot) as text; everybody means the number."""
+    if isinstance(value, Mapping):
+        return {key: _floats_as_numbers(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_floats_as_numbers(item) for item in value]
+    if isinstance(value, str) and re.fullmatch(r"[+-]?\d+(\.\d+)?[eE][+-]?\d+", value):
+        return float(value)
+    return value
+
+
+# What values of a key must look like, where that is not a name.
+_PATTERNS = {
+    "revision": "write a full commit hash of 40 characters, or leave it out",
+    "chat_template_sha256": "write the 64 hexadecimal digits of a sha256",
+}
+
+
+def _explain(error: Mapping[str, Any], location: Location, block: type[Block]) -> str:
+    if error["type"] == "extra_forbidden":
+        inside = tuple(part for part in error["loc"][:-1] if part not in _NOT_KEYS)
+        close = difflib.get_close_matches(str(location[-1]), _known_keys(inside, block), n=1)
+        return "unknown key" + (f"; did you mean `{close[0]}`?" if close else "; remove it")
+    if error["type"] == "missing":
+        return "missing; add it"
+    message = error["msg"][0].lower() + error["msg"][1:]
+    if error["type"] == "string_pattern_mismatch":
+        message = _PATTERNS.get(location[-1], "use lower-case letters, digits, hyphens and underscores only")
+    return f"{message}; found {error['input']!r}"
+
+
+def _known_keys(location: Location, block: Any) -> list[str]:
+    """The keys of the block at `location` inside `block`, found by walking the schema."""
+    for part in location:
+        if isinstance(block, type) and issubclass(block, BaseModel) and part in block.model_fields:
+            block = block.model_fields[part].annotation
+        else:
+            arguments = typing.get_args(block)
+            block = arguments[-1] if arguments else None
+        if isinstance(block, types.UnionType) or typing.get_origin(block) is typing.Union:
+            block = next((a for a in typing.get_args(block) if isinstance(a, type) and issubclass(a, BaseModel)), None)
+    return list(block.model_fields) if isinstance(block, type) and issubclass(block, BaseModel) else []

@@ -1,0 +1,1 @@
+"""Benchmark problems in training sets: n-grams, the search for them, and summaries."""

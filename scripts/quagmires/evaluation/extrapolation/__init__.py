@@ -1,0 +1,1 @@
+"""Pass@k beyond the number of samples: families of difficulty, their fits, and doubts about them."""

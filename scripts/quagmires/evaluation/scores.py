@@ -1,0 +1,193 @@
+"""Scores of a checkpoint: counts per problem, Pass@k and majority@k with errors, and the rates of what went wrong."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from zlib import crc32
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+
+from quagmires.common.errors import UserError
+from quagmires.evaluation.pass_at_k import (
+    bootstrap_means,
+    macro_average,
+    mean_with_error,
+    pass_at_k,
+    percentile_interval,
+    powers_of_two,
+)
+from quagmires.grading.grader import NO_ANSWER, TIMEOUT, UNPARSABLE
+
+FAILURES = (NO_ANSWER, TIMEOUT, UNPARSABLE)
+RATES = ("truncated", *FAILURES, "mean_tokens")
+# By curve, then by k: bootstrapped means, shape (draws,).
+Draws = dict[str, np.ndarray]
+
+
+def score(
+    counts: pd.DataFrame,
+    seed: int,
+    majority: Mapping[str, pd.DataFrame] | None = None,
+    contaminated: pd.DataFrame | None = None,
+) -> dict:
+    """Pass@k and majority@k with errors, and rates, by benchmark and over all.
+
+    Parameters
+    ----------
+    counts
+        one row per benchmark and problem, as `count` returns them, with a column `benchmark`.
+    seed
+        of the bootstrap.
+    majority
+        by benchmark, what `majority.majority_at_k` returns.
+    contaminated
+        benchmark and problem_id of problems to leave out of `clean`; None for no `clean`.
+
+    Returns
+    -------
+    `benchmarks` by name, `macro`, their unweighted average, and `clean`: the same average without the contaminated
+    problems, with the benchmarks' own scores, how many problems each lost (`left_out`), and the benchmarks that lost
+    all (`dropped`).
+    """
+    majority = majority or {}
+    result = _summary(counts, seed, majority)
+    if contaminated is not None:
+        keys = pd.MultiIndex.from_frame(counts[["benchmark", "problem_id"]])
+        bad = keys.isin(list(contaminated[["benchmark", "problem_id"]].itertuples(index=False, name=None)))
+        left_out = pd.Series(bad).groupby(counts["benchmark"].to_numpy(), sort=False).sum()
+        clean = _summary(counts[~bad], seed, majority)
+        result["clean"] = {
+            **clean["macro"],
+            "benchmarks": clean["benchmarks"],
+            "left_out": {name: int(number) for name, number in left_out.items()},
+            "dropped": [name for name in result["benchmarks"] if name not in clean["benchmarks"]],
+        }
+    return result
+
+
+def _summary(counts: pd.DataFrame, seed: int, majority: Mapping[str, pd.DataFrame]) -> dict:
+    benchmarks, draws = {}, {}
+    for name, table in counts.groupby("benchmark", sort=False):
+        # A benchmark's interval does not depend on which others are scored with it.
+        generator = np.random.default_rng([seed, crc32(name.encode())])
+        votes = majority[name].loc[table["problem_id"]] if name in majority else None
+        benchmarks[name], draws[name] = score_benchmark(table, generator, votes)
+    return {"benchmarks": benchmarks, "macro": macro_scores(benchmarks, draws)}
+
+
+def macro_scores(benchmarks: dict[str, dict], draws: dict[str, Draws] | None = None) -> dict:
+    """The unweighted average of benchmark scores, for every k that all of them have.
+
+    Pass@k has an interval only with the benchmarks' bootstrap `draws`, by benchmark and k; scores.json holds none.
+    """
+    if not benchmarks:
+        return {"pass_at_k": {}, "majority_at_k": {}, **dict.fromkeys(RATES)}
+    scores = list(benchmarks.values())
+    macro = {curve: _macro_curve([one.get(curve, {}) for one in scores]) for curve in ("pass_at_k", "majority_at_k")}
+    for k, entry in macro["pass_at_k"].items() if draws else ():
+        entry |= _interval(np.mean([one[k] for one in draws.values()], axis=0), entry["standard_error"])
+    return {**macro, **{name: float(np.mean([one[name] for one in scores])) for name in RATES}}
+
+
+def _macro_curve(curves: list[dict]) -> dict:
+    curve = {}
+    for k in sorted(set.intersection(*(set(one) for one in curves)), key=int):
+        entries = [one[k] for one in curves]
+        value, error = macro_average(
+            [entry["value"] for entry in entries],
+            [np.nan if entry["standard_error"] is None else entry["standard_error"] for entry in entries],
+        )
+        curve[k] = {"value": value, "standard_error": _number(error)}
+    return curve
+
+
+def score_benchmark(
+    table: pd.DataFrame, generator: np.random.Generator, majority: pd.DataFrame | None = None
+) -> tuple[dict, Draws]:
+    """Pass@k, majority@k, rates and mean length on one benchmark; and the bootstrapped means of Pass@k, by k."""
+    n, c = table["n"].to_numpy(), table["c"].to_numpy()
+    ks = powers_of_two(int(n.min()))
+    values = np.stack([pass_at_k(n, c, k) for k in ks], axis=1)
+    draws = {str(k): column for k, column in zip(ks, bootstrap_means(values, generator).T, strict=True)}
+    curve = {str(k): _entry(column) for k, column in zip(ks, values.T, strict=True)}
+    for k, entry in curve.items():
+        entry |= _interval(draws[k], entry["standard_error"])
+    votes = {} if majority is None else {str(k): _entry(majority[k].to_numpy()) for k in majority}
+    rates = {name: float(table[name].sum() / n.sum()) for name in ("truncated", *FAILURES)}
+    scores = {
+        "problems": len(table),
+        "samples": int(n.min()),
+        "pass_at_k": curve,
+        "majority_at_k": votes,
+        **rates,
+        "mean_tokens": float(table["tokens"].sum() / n.sum()),
+    }
+    return scores, draws
+
+
+def read_grades(path: Path, columns: list[str]) -> pd.DataFrame:
+    """Those columns of a file from grade.py, and never its responses, which are most of it.
+
+    Raises
+    ------
+    UserError
+        a column is missing, there are no rows, or a sample is there twice.
+    """
+    if not path.is_file():
+        raise UserError(f"{path}: no such file; write it with scripts/grade.py")
+    missing = sorted({*columns, "problem_id", "repetition"} - set(pq.read_schema(path).names))
+    if missing:
+        raise UserError(f"{path}: no column {', '.join(missing)}; write it with scripts/grade.py")
+    grades = pd.read_parquet(path, columns=sorted({*columns, "problem_id", "repetition"}))
+    if grades.empty:
+        raise UserError(f"{path}: no rows; sample and grade again")
+    twice = grades.duplicated(["problem_id", "repetition"])
+    if twice.any():
+        row = grades[twice].iloc[0]
+        raise UserError(
+            f"{path}: repetition {row['repetition']} of problem {row['problem_id']} is there twice; grade again"
+        )
+    return grades
+
+
+def count(grades: pd.DataFrame, path: Path) -> pd.DataFrame:
+    """Samples, right samples and failures of each problem; one row per problem_id, sorted.
+
+    Raises
+    ------
+    UserError
+        problems have different numbers of samples; the message names `path`.
+    """
+    marks = pd.DataFrame(
+        {
+            "problem_id": grades["problem_id"],
+            "n": 1,
+            "c": grades["correct"].astype(int),
+            "truncated": (grades["finish_reason"] == "length").astype(int),
+            **{reason: (grades["reason"] == reason).astype(int) for reason in FAILURES},
+            "tokens": grades["n_tokens"],
+        }
+    )
+    counts = marks.groupby("problem_id", sort=True).sum().reset_index()
+    if counts["n"].nunique() > 1:
+        raise UserError(
+            f"{path}: problems have {counts['n'].min()} to {counts['n'].max()} samples; sample again to complete them"
+        )
+    return counts
+
+
+def _entry(values: np.ndarray) -> dict[str, float | None]:
+    value, error = mean_with_error(values)
+    return {"value": value, "standard_error": _number(error)}
+
+
+def _interval(draws: np.ndarray, error: float | None) -> dict[str, float | None]:
+    """Percentile interval; none where a single problem leaves nothing to draw from."""
+    low, high = percentile_interval(draws)
+    return {"low": None, "high": None} if error is None else {"low": float(low), "high": float(high)}
+
+
+def _number(value: float) -> float | None:
+    """nan is not JSON."""
+    return None if np.isnan(value) else float(value)

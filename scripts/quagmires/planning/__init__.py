@@ -1,0 +1,1 @@
+"""Before anything runs: what is refused, what jobs ask for, what an experiment costs, and SLURM."""

@@ -1,0 +1,144 @@
+"""What is refused before any job starts, beyond types: missing files, models without a chat template, numbers that
+cannot go together.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from quagmires.common.errors import UserError
+from quagmires.config.experiment import Experiment, check_known, expand
+from quagmires.config.loading import Files, Location
+from quagmires.config.schema import Config, Model
+from quagmires.data.locations import local_files
+from quagmires.data.model_directories import model_problem, text_sha256
+from quagmires.evaluation.pass_at_k import powers_of_two
+from quagmires.prediction.predictors import PREDICTORS
+from quagmires.training.llamafactory.settings import accumulation_steps
+from quagmires.training.llamafactory.settings import read_settings as read_sft_settings
+from quagmires.training.verl.settings import checkpoint_steps, ray_processors, total_steps
+from quagmires.training.verl.settings import read_settings as read_grpo_settings
+
+# Folders under results/ that are no experiment's.
+RESERVED = ("downloads", "published")
+
+
+def checked_experiment(config: Config, files: Files, made: Mapping[str, int]) -> Experiment:
+    """The expanded experiment of a config that passed every check; `made` as for `check_sources`.
+
+    Raises
+    ------
+    UserError
+        One line that names the file, the key and the fix.
+    """
+    check_sources(config, files, made)
+    experiment = expand(config, files)
+    check_predictors(config, files)
+    check_engine_files(experiment, files)
+    check_numbers(experiment, files)
+    return experiment
+
+
+def check_sources(config: Config, files: Files, made: Mapping[str, int]) -> None:
+    """Refuse missing data files and models without a chat template.
+
+    What comes from the hub is checked when it is there.
+
+    Parameters
+    ----------
+    made
+        the paths that the workflow itself will make (simulation/arithmetic.py), with their rows.
+    """
+    if config.experiment in RESERVED:
+        raise files.error(("experiment",), f"results/{config.experiment} is a folder of its own; choose another name")
+    for block in ("sft_datasets", "rl_datasets", "benchmarks"):
+        for name, source in getattr(config, block).items():
+            if source.path is None:
+                continue
+            for given in [source.path] if isinstance(source.path, str) else source.path:
+                paths = local_files(given)
+                if not paths or not all(path in made or Path(path).is_file() for path in paths):
+                    raise files.error((block, name, "path"), f"no such file: {given}")
+            paths = local_files(source.path)
+            rows = sum(made[path] for path in paths if path in made) or source.rows
+            if rows != source.rows:
+                raise files.error(
+                    (block, name, "rows"), f"the arithmetic world will have {rows} rows, not {source.rows}"
+                )
+    for name, model in config.models.items():
+        _check_model(name, model, files, made)
+
+
+def check_engine_files(experiment: Experiment, files: Files) -> None:
+    """Refuse engine settings that are missing or overrule the config."""
+    config = experiment.config
+    engine_files: dict[Location, str] = {}
+    for model in config.models:
+        engine_files[_where(config, model, "sft", "settings")] = experiment.sft[model].settings
+        engine_files[_where(config, model, "grpo", "settings")] = experiment.grpo[model].settings
+    if config.arithmetic_world:
+        engine_files["arithmetic_world", "base_settings"] = config.arithmetic_world.base_settings
+    for location, path in engine_files.items():
+        if not Path(path).is_file():
+            raise files.error(location, f"no such file: {path}")
+        (read_grpo_settings if "grpo" in location else read_sft_settings)(path)
+
+
+def _check_model(name: str, model: Model, files: Files, made: Mapping[str, int]) -> None:
+    here = ("models", name)
+    if model.chat_template is not None:
+        path = Path(model.chat_template)
+        if not path.is_file():
+            raise files.error((*here, "chat_template"), f"no such file: {path}")
+        found = text_sha256(path.read_text(encoding="utf-8"))
+        if model.chat_template_sha256 not in (None, found):
+            raise files.error(
+                (*here, "chat_template_sha256"), f"{path} has sha256 {found}; read what changed, then correct it"
+            )
+    if model.path is not None and model.path not in made:
+        problem = model_problem(model.path, needs_template=model.chat_template is None)
+        if problem:
+            raise files.error((*here, "path"), problem)
+
+
+def check_numbers(experiment: Experiment, files: Files) -> None:
+    """Refuse batch sizes, checkpoints and k that cannot work together, for every model that is used."""
+    config = experiment.config
+    for study in config.studies.values():
+        sft, grpo = experiment.sft[study.model], experiment.grpo[study.model]
+        try:
+            accumulation_steps(sft.global_batch_size, sft.per_device_batch_size, sft.devices)
+        except UserError as error:
+            raise files.error(_where(config, study.model, "sft", "global_batch_size"), str(error)) from None
+        problems = config.rl_datasets[study.rl_dataset].rows
+        try:
+            checkpoint_steps(total_steps(problems, grpo.batch_size, grpo.epochs), grpo.checkpoints)
+        except UserError as error:
+            place = _where(config, study.model, "grpo", "checkpoints")[:-1]
+            raise files.error(place, f"{error} (RL set {study.rl_dataset})") from None
+        processors, need = grpo.devices * config.cluster.cpus_per_gpu, ray_processors(grpo.devices)
+        if config.accelerator == "cuda" and processors < need:
+            raise files.error(
+                ("cluster", "cpus_per_gpu"),
+                f"{config.cluster.cpus_per_gpu} is {processors} processors for GRPO on {grpo.devices} GPUs; verl would"
+                f" wait for ever for the {need} it needs; make it larger",
+            )
+        evaluation = experiment.evaluation[study.model]
+        if evaluation.large_k not in powers_of_two(evaluation.samples):
+            raise files.error(
+                _where(config, study.model, "evaluation", "large_k"),
+                f"{evaluation.large_k} is not a power of two up to evaluation.samples ({evaluation.samples});"
+                " change one",
+            )
+
+
+def check_predictors(config: Config, files: Files) -> None:
+    """Refuse tables of predictors that are not registered."""
+    for name, settings in config.tables.items():
+        for position, predictor in enumerate(settings.predictors):
+            where = ("tables", name, "predictors", position)
+            check_known(files, where, predictor, PREDICTORS, "predictor", "predictors.py")
+
+
+def _where(config: Config, model: str, stage: str, key: str) -> Location:
+    """Where a value stands that a model may have changed."""
+    return ("models", model, stage, key) if key in getattr(config.models[model], stage) else (stage, key)

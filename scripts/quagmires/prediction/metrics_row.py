@@ -1,0 +1,149 @@
+"""One row of metrics.parquet: an SFT model with its predictors and, where RL has been run, its outcomes."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from quagmires.common.files import read_json
+from quagmires.evaluation.paired_difference import macro_difference
+from quagmires.evaluation.scores import RATES, macro_scores
+from quagmires.prediction.bootstrap import joint_draws, loss_draws
+
+SHEET_COLUMNS = (
+    "study",
+    "level",
+    "model",
+    "recipe",
+    "sft_dataset",
+    "subset",
+    "examples",
+    "epochs",
+    "learning_rate",
+    "rl_dataset",
+    "grpo_runs",
+    "checkpoints",
+)
+
+
+def metrics_row(root: Path, run: dict, large_k: int, seed: int) -> dict:
+    """One SFT model's row.
+
+    Parameters
+    ----------
+    root
+        the experiment's results folder.
+    run
+        a row of the run sheet.
+    seed
+        of the bootstrap over problems; see bootstrap.py.
+
+    Returns
+    -------
+    dict
+        with the columns of RL empty where a checkpoint's scores are not there.
+    """
+    folder = root / run["model"] / run["recipe"]
+    counts = pd.read_parquet(folder / "sft" / "eval" / "counts.parquet")
+    before = _before_rl(folder, run, counts, large_k, seed)
+    paths = score_files(folder, run)
+    finished = all(map(Path.is_file, paths))
+    after = _after_rl(run, paths, counts, before["pass_at_1"], seed) if finished else _no_rl()
+    return {**{key: run[key] for key in SHEET_COLUMNS}, **before, **after}
+
+
+def score_files(folder: Path, run: dict) -> list[Path]:
+    """The score files of all checkpoints of all GRPO runs of an SFT model, run by run."""
+    return [
+        folder / "grpo" / run["rl_dataset"] / f"run{number}" / f"checkpoint{index}" / "eval" / "scores.json"
+        for number in range(1, run["grpo_runs"] + 1)
+        for index in range(1, run["checkpoints"] + 1)
+    ]
+
+
+def macro(scores: dict, benchmarks: list[str]) -> dict:
+    """The macro-average; a checkpoint shared with a study of other benchmarks must be averaged over ours alone."""
+    if list(scores["benchmarks"]) == benchmarks:
+        return scores["macro"]
+    return macro_scores({name: scores["benchmarks"][name] for name in benchmarks})
+
+
+def outcome_columns(scores: np.ndarray, runs: int) -> dict:
+    """What is made of the Pass@1 of all checkpoints after RL, (runs * checkpoints,), run by run (paper, 4.1)."""
+    per_run = scores.reshape(runs, -1)
+    return {
+        "outcome_scores": scores,
+        "outcome_best": scores.max(),
+        "outcome_last": per_run[:, -1].mean(),
+        "outcome_mean_of_run_best": per_run.max(axis=1).mean(),
+        "outcome": scores.max(),
+    }
+
+
+def _before_rl(folder: Path, run: dict, counts: pd.DataFrame, large_k: int, seed: int) -> dict:
+    benchmarks = run["benchmarks"].split(",")
+    trained = read_json(folder / "sft" / "model" / "training.json")
+    loss_file = folder / "sft" / f"generalization_loss.{run['sft_dataset']}.json"
+    loss = read_json(loss_file)
+    examples = pd.read_parquet(loss_file.with_suffix(".parquet")).sort_values("id")
+    scores = read_json(folder / "sft" / "eval" / "scores.json")
+    average = macro(scores, benchmarks)
+    tables = _by_benchmark(counts, benchmarks)
+    at_one, at_large_k = (average["pass_at_k"][str(k)] for k in (1, large_k))
+    return {
+        "sft_tokens": trained["tokens_seen"],
+        "sft_steps": trained["steps"],
+        "samples": min(int(table["n"].min()) for table in tables.values()),
+        "large_k": large_k,
+        "pass_at_1": at_one["value"],
+        "pass_at_1_se": at_one["standard_error"],
+        "pass_at_1_draws": joint_draws(tables, 1, seed),
+        "pass_at_large_k": at_large_k["value"],
+        "pass_at_large_k_se": at_large_k["standard_error"],
+        "pass_at_large_k_draws": joint_draws(tables, large_k, seed),
+        "generalization_loss": loss["generalization_loss"],
+        "generalization_loss_se": loss["standard_error"],
+        "generalization_loss_draws": loss_draws(examples["nll"].to_numpy(), examples["tokens"].to_numpy(), seed),
+        "pass_at_1_clean": clean_pass_at_1(scores, benchmarks),
+        **{f"{name}_before": average[name] for name in RATES},
+    }
+
+
+def _after_rl(run: dict, paths: list[Path], before: pd.DataFrame, pass_at_1: float, seed: int) -> dict:
+    """`before` are the counts of the SFT model: the error of the gain is that of differences on the same problems
+    (Miller 2024). The choice of the best checkpoint is not in it.
+    """
+    benchmarks = run["benchmarks"].split(",")
+    files = [read_json(path) for path in paths]
+    after = [macro(one, benchmarks) for one in files]
+    scores = np.array([one["pass_at_k"]["1"]["value"] for one in after])
+    best = int(scores.argmax())
+    counts = pd.read_parquet(paths[best].with_name("counts.parquet"))
+    tables = _by_benchmark(counts, benchmarks)
+    return {
+        "samples_after_rl": min(int(table["n"].min()) for table in tables.values()),
+        **outcome_columns(scores, run["grpo_runs"]),
+        "outcome_se": after[best]["pass_at_k"]["1"]["standard_error"],
+        "outcome_draws": joint_draws(tables, 1, seed),
+        "gain": scores[best] - pass_at_1,
+        "gain_se": macro_difference(before, counts, benchmarks).standard_error,
+        "outcome_clean": clean_pass_at_1(files[best], benchmarks),
+        **{f"{name}_after": after[best][name] for name in RATES},
+    }
+
+
+def _no_rl() -> dict:
+    numbers = ("samples_after_rl", "outcome_best", "outcome_last", "outcome_mean_of_run_best", "outcome")
+    numbers += ("outcome_se", "gain", "gain_se", "outcome_clean", *(f"{name}_after" for name in RATES))
+    return {"outcome_scores": None, "outcome_draws": None, **dict.fromkeys(numbers, np.nan)}
+
+
+def _by_benchmark(counts: pd.DataFrame, benchmarks: list[str]) -> dict[str, pd.DataFrame]:
+    return {name: counts[counts["benchmark"] == name] for name in benchmarks}
+
+
+def clean_pass_at_1(scores: dict, benchmarks: list[str]) -> float | None:
+    """Macro-averaged Pass@1 without contaminated problems; None if they are all of them."""
+    clean = scores["clean"]["benchmarks"]
+    average = macro_scores({name: clean[name] for name in benchmarks if name in clean})
+    return average["pass_at_k"]["1"]["value"] if average["pass_at_k"] else None

@@ -1,0 +1,1 @@
+"""What people read: captions, texts of decisions and plans, and (in folders) tables, figures and the report."""

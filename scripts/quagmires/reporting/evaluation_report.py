@@ -1,0 +1,69 @@
+"""What the evaluation tool shows: a table of scores with their errors, and a figure of Pass@k."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from quagmires.common.files import read_json, write_text
+from quagmires.reporting.figures.runs import evaluation_curves
+from quagmires.reporting.figures.style import save
+from quagmires.reporting.tables.markdown import markdown_table
+
+LARGEST_K = 64
+HEADER = ("benchmark", "problems", "n", "Pass@1", "Pass@{k}", "maj@{n}", "truncated", "no answer", "timeout", "tokens")
+
+
+def write_report(output: Path, model: str) -> None:
+    """Print the table; leave scores.md and pass_at_k.png, .svg and .pdf beside scores.json."""
+    scores = read_json(output / "scores.json")
+    header, rows = score_rows(scores)
+    table = Table(title=model, title_justify="left")
+    for number, name in enumerate(header):
+        table.add_column(name, justify="left" if number == 0 else "right")
+    for row in rows:
+        table.add_row(*row, end_section=row is rows[len(scores["benchmarks"]) - 1])
+    # In a pipe nothing tells the width, and a folded table is no table.
+    Console(file=sys.stdout, width=None if sys.stdout.isatty() else 160).print(table)
+    write_text(output / "scores.md", f"{model}\n\n{markdown_table(header, rows)}\n")
+    save(evaluation_curves(scores, model), output, "pass_at_k")
+    print(f"Samples, grades, counts.parquet, scores.json, scores.md and pass_at_k.png are in {output}")
+
+
+def score_rows(scores: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
+    """Header and rows: each benchmark, their unweighted average, and `clean` where there is one.
+
+    The large k and the n of majority@n are the largest that all benchmarks have, k at most 64.
+    """
+    n = min(one["samples"] for one in scores["benchmarks"].values())
+    k = max(k for k in map(int, scores["macro"]["pass_at_k"]) if k <= min(n, LARGEST_K))
+    header = [name.format(k=k, n=n) for name in HEADER]
+    averages = {"average": scores["macro"]}
+    if scores.get("clean", {}).get("pass_at_k"):
+        averages["average, clean"] = scores["clean"]
+    rows = [_row(name, one, k, n) for name, one in {**scores["benchmarks"], **averages}.items()]
+    return header, rows
+
+
+def _row(name: str, one: dict[str, Any], k: int, n: int) -> list[str]:
+    votes = one["majority_at_k"].get(str(n))
+    return [
+        name,
+        str(one.get("problems", "")),
+        str(one.get("samples", "")),
+        _with_error(one["pass_at_k"]["1"]),
+        _with_error(one["pass_at_k"][str(k)]),
+        _with_error(votes) if votes else "",
+        f"{one['truncated']:.1%}",
+        f"{one['no_answer']:.1%}",
+        f"{one['timeout']:.2%}",
+        f"{one['mean_tokens']:,.0f}",
+    ]
+
+
+def _with_error(entry: dict[str, float | None]) -> str:
+    """`0.412 ± 0.013`; a single problem has no error."""
+    error = entry["standard_error"]
+    return f"{entry['value']:.3f}" + (f" ± {error:.3f}" if error is not None else "")

@@ -1,0 +1,1 @@
+"""Figures: the house style, panels, one module for each family of figures, and their registry."""

@@ -1,0 +1,169 @@
+"""The answer, first in the report: for each study which SFT model to take through RL, and how good it will be.
+
+From rank.json and predict.json, which the targets `rank` and `predict` write.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from quagmires.common.files import read_record
+from quagmires.prediction.forecast import ENOUGH_MODELS, degrees_of_freedom
+from quagmires.prediction.ranking import SATURATED, mostly_saturated
+from quagmires.reporting.html.blocks import Block, Fold, Gap, Span, Text
+
+NAMED = 3  # of models that are tied; the others are counted
+
+
+@dataclass(frozen=True)
+class Decisions:
+    """What rank.json and predict.json hold: by study, and of all; empty where there is no file."""
+
+    ranking: dict[str, Any]
+    prediction: dict[str, Any]
+
+    @classmethod
+    def read(cls, results: Path) -> "Decisions":
+        """From the folder of an experiment's results."""
+        return cls(*(read_record(results / "decisions" / f"{name}.json") for name in ("rank", "predict")))
+
+    @property
+    def rankings(self) -> dict[str, dict[str, Any]]:
+        return {study["study"]: study for study in self.ranking.get("studies", [])}
+
+    @property
+    def predictions(self) -> dict[str, dict[str, Any]]:
+        return {study["study"]: study for study in self.prediction.get("studies", [])}
+
+    @property
+    def confidence(self) -> str:
+        return f"{(self.ranking or self.prediction)['confidence']:.0%}"
+
+
+def answers(decisions: Decisions, large_k: int) -> Iterator[Block]:
+    """A paragraph for each study; studies that are there for figures alone are folded away if there are others."""
+    yield from missing(decisions)
+    studies = {**decisions.rankings, **decisions.predictions}
+    paragraphs: dict[bool, list[Block]] = {True: [], False: []}
+    for name, study in studies.items():
+        ranking, prediction = decisions.rankings.get(name), decisions.predictions.get(name)
+        spans = [Span(study["title"], "strong"), Span(". ")]
+        spans += ranking_answer(ranking, large_k, decisions.confidence) if ranking else []
+        spans += prediction_answer(prediction, ranking, decisions.confidence) if prediction else []
+        paragraphs[study["level"] == "showcase"].append(Text(spans, "answer"))
+    yield from paragraphs[False]
+    if paragraphs[False] and paragraphs[True]:
+        yield Fold("Studies that are there for figures alone", paragraphs[True])
+    else:
+        yield from paragraphs[True]
+
+
+def missing(decisions: Decisions) -> Iterator[Gap]:
+    """What is not decided yet."""
+    if not decisions.ranking:
+        yield Gap("SFT models are not ranked yet: decisions/rank.json is not there. It needs no RL run.", "rank")
+    if not decisions.prediction:
+        yield Gap("Outcomes are not predicted yet: decisions/predict.json is not there.", "predict")
+
+
+def ranking_answer(study: dict[str, Any], large_k: int, confidence: str) -> Iterator[Span]:
+    """Which to take first, what is as good, and what was set aside."""
+    first = [model for model in study["models"] if model["group"] == 1]
+    if not first:
+        yield Span(f"No model has a Pass@{large_k}, so none is ranked. ")
+        return
+    yield Span("Take " if len(first) == 1 else "Take one of these through RL first: ")
+    yield Span(listed([model["label"] for model in first]), "strong")
+    low, high = first[0]["low"], first[0]["high"]
+    interval = "" if low is None else f", {confidence} interval {low:.3f} to {high:.3f}"
+    score = f"Pass@{large_k} {first[0]['pass_at_large_k']:.3f}{interval}"
+    yield Span(f" through RL first ({score}). " if len(first) == 1 else f", which are tied ({score}). ")
+    ranked = [model for model in study["models"] if model["group"] is not None]
+    if saturated := mostly_saturated([model["pass_at_large_k"] for model in ranked]):
+        yield Span(f"Pass@{large_k} is {SATURATED} or more for {saturated} of {len(ranked)}: it tells little here. ")
+    aside = sum(model["set_aside"] for model in study["models"])
+    if aside:
+        yield Span(f"{aside} of {len(study['models'])} {'is' if aside == 1 else 'are'} set aside as clearly worse. ")
+    disputed = [model["label"] for model in study["models"] if model["as_good_as"]]
+    if disputed:
+        yield Span(f"But Pass@{large_k} of {listed(disputed)} is not below that of the best SFT model kept. ")
+
+
+def prediction_answer(study: dict[str, Any], ranking: dict[str, Any] | None, confidence: str) -> Iterator[Span]:
+    """What is measured, what is predicted of the others, and which RL run to make next."""
+    measured = sorted(study["calibration"], key=lambda model: -model["outcome"])
+    if measured:
+        yield from _measured(study, measured, ranking)
+    if study["trouble"]:
+        yield Span(f"No prediction: {study['trouble']}. ")
+        return
+    if not study["checked"]:
+        yield from _predicted(study, confidence)
+    if study["left_out_mae"] is not None:
+        r2 = "" if study["left_out_r2"] is None else f" (R² {study['left_out_r2']:.2f})"
+        error = f"{study['left_out_mae']:.3f} on average{r2}"
+        yield Span(f"Each predicted from the others, measured outcomes are off by {error}. ")
+
+
+def _measured(study: dict[str, Any], measured: list[dict[str, Any]], ranking: dict[str, Any] | None) -> Iterator[Span]:
+    count = f"All {len(measured)}" if study["checked"] else str(len(measured))
+    yield Span(f"{count} {'has' if len(measured) == 1 else 'have'} been through RL, the best is ")
+    yield Span(measured[0]["label"], "strong")
+    yield Span(f" with {measured[0]['outcome']:.3f}")
+    outcome = {model["recipe"]: model["outcome"] for model in measured}
+    first = [model["recipe"] for model in ranking["models"] if model["group"] == 1] if ranking else []
+    behind = [measured[0]["outcome"] - outcome[recipe] for recipe in first if recipe in outcome]
+    if study["checked"] and behind:
+        least, most = min(behind), max(behind)
+        if most == 0:
+            yield Span(", which the ranking puts first")
+        elif len(behind) == 1:
+            yield Span(f"; the one that the ranking puts first is {most:.3f} below it")
+        else:
+            yield Span(f"; those that the ranking puts first are {least:.3f} to {most:.3f} below it")
+    yield Span(". ")
+
+
+def _predicted(study: dict[str, Any], confidence: str) -> Iterator[Span]:
+    rows = [row for row in study["predictions"] if row["predictor"] == study["predictor"] and row["prediction"]]
+    if rows:
+        best = max(rows, key=lambda row: row["prediction"])
+        chance = best["beats_calibration"]
+        interval = f"{confidence} interval {max(best['low'], 0):.3f} to {min(best['high'], 1):.3f}"
+        yield Span("Of the others ")
+        yield Span(best["label"], "strong")
+        yield Span(
+            f" is predicted highest: {best['prediction']:.3f} after RL, {interval}"
+            + ("" if chance is None else f"; it beats the best so far with a chance of {chance:.0%}")
+            + ". "
+        )
+        yield from _doubts(study, best)
+    if study["next_runs"]:
+        yield Span(f"The RL run that would narrow the intervals most: {study['next_runs'][0]['label']}. ")
+
+
+def _doubts(study: dict[str, Any], best: dict[str, Any]) -> Iterator[Span]:
+    """Why not to rely on the highest prediction; beside it, as an interval alone looks sound."""
+    if best["outside"]:
+        told = f"It lies outside the models with RL results, by {best['outside']:.0%} of their range: "
+        told += "that the line goes on there is an assumption, and the interval does not allow for its being wrong. "
+        if best["beats_calibration"] is None:
+            told += "So no chance is given. "
+        yield Span(told + "Run RL across the range of the predictor, low and high. ", "strong")
+    count = len(study["calibration"])
+    if count < ENOUGH_MODELS:
+        degrees = degrees_of_freedom(best["degrees_of_freedom"])
+        yield Span(f"Only {count} models have RL results: the interval rests on {degrees}. ", "strong")
+
+
+def listed(names: Sequence[str]) -> str:
+    """The first few by name.
+
+    >>> listed(["a"]), listed(["a", "b"]), listed(["a", "b", "c", "d", "e"])
+    ('a', 'a and b', 'a, b, c and 2 others')
+    """
+    shown = list(names[:NAMED])
+    if len(names) > NAMED:
+        shown.append(f"{len(names) - NAMED} other{'s' if len(names) > NAMED + 1 else ''}")
+    return " and ".join(filter(None, (", ".join(shown[:-1]), shown[-1])))

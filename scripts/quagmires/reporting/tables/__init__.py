@@ -1,0 +1,1 @@
+"""Tables: their values, layouts and formats, and the published values that stand beside them."""

@@ -1,0 +1,239 @@
+import copy
+from pathlib import Path
+
+import pytest
+import yaml
+
+from quagmires.common.errors import UserError
+from quagmires.config.experiment import expand, short_float
+from quagmires.config.loading import Files, laid_over, parse
+from quagmires.planning.preflight import checked_experiment
+from quagmires.simulation.arithmetic import made_files
+from support import ROOT, script
+
+
+def merged(name: str = "demo") -> dict:
+    """base.yaml with an experiment laid over it, as Snakemake merges them."""
+    return laid_over(*(yaml.safe_load((ROOT / "config" / f"{part}.yaml").read_text()) for part in ("base", name)))
+
+
+def checked(config: dict, files: Files):
+    """The experiment of a config that passed every check."""
+    parsed = parse(config, files)
+    return checked_experiment(parsed, files, made_files(parsed))
+
+
+@pytest.fixture
+def files() -> Files:
+    return Files([ROOT / "config" / "base.yaml", ROOT / "config" / "demo.yaml"])
+
+
+def change(config: dict, path: str, value) -> dict:
+    """A copy of `config` with the value at a dotted path replaced."""
+    changed = copy.deepcopy(config)
+    *parents, last = path.split(".")
+    block = changed
+    for key in parents:
+        block = block[key]
+    block[last] = value
+    return changed
+
+
+@pytest.mark.parametrize("name", ["demo", "demo_small"])
+def test_shipped_configs_are_valid(name, files, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    experiment = checked(merged(name), files)
+    assert len(experiment.sheet) == len(experiment.config.studies["toy"].recipes)
+
+
+def test_demo_has_the_recipes_it_promises(files):
+    config = parse(merged(), files)
+    sheet = expand(config, files).sheet.set_index("subset")
+    assert {"base", "random-500", "random-2k", "shortest-1k", "longest-1k", "longest-500+shortest-500"} < set(
+        sheet.index
+    )
+    repeated = sheet.loc["random-250"]
+    assert repeated["epochs"] > sheet.loc["random-2k", "epochs"]
+    assert config.grpo.rollouts == 16
+    assert config.grpo.kl_coefficient == 0
+    assert config.grpo.entropy_coefficient == 0.001
+    assert config.evaluation.samples == 64
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        ("sft.learning_rat", 1e-5, "config/demo.yaml: sft.learning_rat: unknown key; did you mean `learning_rate`?"),
+        ("grpo.rollouts", "sixteen", "rollouts: input should be a valid integer; found 'sixteen'"),
+        ("grpo.rollouts", 1, "rollouts: input should be greater than 1; found 1"),
+        (
+            "experiment",
+            "My Demo",
+            "experiment: use lower-case letters, digits, hyphens and underscores only; found 'My Demo'",
+        ),
+        ("accelerator", "tpu", "accelerator: input should be 'cpu' or 'cuda'; found 'tpu'"),
+        ("studies.toy.levl", "x", "studies.toy.levl: unknown key; did you mean `level`?"),
+    ],
+)
+def test_a_mistake_is_one_line_with_file_and_key(path, value, message, files):
+    with pytest.raises(UserError) as caught:
+        parse(change(merged(), path, value), files)
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_unknown_key_in_a_recipe_is_found(files):
+    config = change(merged(), "studies.toy.recipes", ["base", {"subset": "random-5", "epoch": 2}])
+    with pytest.raises(UserError, match=r"studies\.toy\.recipes\[1\]\.epoch: unknown key; did you mean `epochs`"):
+        parse(config, files)
+
+
+def test_a_missing_key_is_named(files):
+    config = merged()
+    del config["experiment"]
+    with pytest.raises(UserError, match="experiment: missing; add it"):
+        parse(config, files)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        (
+            "studies.toy.benchmarks",
+            ["easy", "aime"],
+            r"studies\.toy\.benchmarks\[1\]: unknown benchmark 'aime'; `benchmarks` has math500, .*, hard",
+        ),
+        ("studies.toy.model", "llama", "studies.toy.model: unknown model 'llama'"),
+        (
+            "studies.toy.recipes",
+            ["random-5k"],
+            r"recipes\[0\]: random-5k asks for 5000 examples, but arithmetic has 4200",
+        ),
+        ("studies.toy.recipes", ["longst-5"], r"recipes\[0\]: unknown subset 'longst-5'"),
+        ("sft.global_batch_size", 33, r"demo.yaml: sft.global_batch_size: .* 33 is not a multiple"),
+        ("grpo.batch_size", 600, r"demo.yaml: grpo: grpo.batch_size 600 is larger than the RL set \(512 problems\)"),
+        ("grpo.checkpoints", 17, "grpo.checkpoints 17 is more than the 16 steps"),
+        ("evaluation.large_k", 128, "evaluation.large_k: 128 is not a power of two up to evaluation.samples"),
+        ("experiment", "downloads", "experiment: results/downloads is a folder of its own; choose another name"),
+        ("studies.toy.recipes", ["base", "base"], r"recipes\[1\]: recipe base occurs twice"),
+        (
+            "studies.toy.recipes",
+            ["random-1000", "random-1k"],
+            r"recipes\[1\]: arithmetic.random-1k.ep1.lr5e-4 is arithmetic.random-1000.ep1.lr5e-4 in another spelling",
+        ),
+    ],
+)
+def test_a_study_that_cannot_be_run_is_refused(path, value, message, files, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    with pytest.raises(UserError, match=message):
+        checked(change(merged(), path, value), files)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        ("tables.r2.studies", ["tiy"], "tables.r2.studies[0]: unknown study 'tiy'; `studies` has toy"),
+        ("figures.linear_fit.studies", ["tiy"], "figures.linear_fit.studies[0]: unknown study 'tiy'"),
+        ("tables.r2.predictors", ["pass_at_2"], "tables.r2.predictors[0]: unknown predictor 'pass_at_2'; "),
+        ("studies.toy.calibration", ["random-500"], "studies.toy.calibration[0]: unknown recipe 'random-500'; "),
+        ("analysis.budgets", [5e9, 2e9], "analysis.budgets: [5000000000.0, 2000000000.0] must rise"),
+        ("figures.linear_fit.kind", "lines", "figures.linear_fit.kind: "),
+        ("tables.r2.fitting_sizes", [3, 6], "fitting_sizes[1]: 6 cannot be fitted: its largest study allows 2 to 5"),
+    ],
+)
+def test_a_table_or_figure_of_what_there_is_not_is_refused(path, value, message, files):
+    with pytest.raises(UserError) as error:
+        checked(change(merged(), path, value), files)
+    assert message in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_files_that_no_rule_makes_must_exist(files, tmp_path, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    with pytest.raises(UserError, match="benchmarks.easy.path: no such file: nowhere.jsonl"):
+        checked(change(merged(), "benchmarks.easy.path", "nowhere.jsonl"), files)
+    with pytest.raises(UserError, match=r"sft_datasets.arithmetic.path: no such file: none/\*.jsonl"):
+        checked(change(merged(), "sft_datasets.arithmetic.path", ["none/*.jsonl"]), files)
+    (tmp_path / "config.json").write_text("{}")
+    (tmp_path / "tokenizer_config.json").write_text("{}")
+    with pytest.raises(UserError, match="models.toy.path: .* has no chat template; save one as"):
+        checked(change(merged(), "models.toy.path", str(tmp_path)), files)
+    checked(change(merged(), "models.toy", {"path": str(tmp_path), "chat_template": "config/sft.yaml"}), files)
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        ({"sft": {"learning_rat": 1}}, "models.toy.sft.learning_rat: unknown key; did you mean `learning_rate`?"),
+        ({"sft": {"devices": 2.5}}, "models.toy.sft.devices: input should be a valid integer; found 2.5"),
+        ({"grpo": {"checkpoints": 3}}, "models.toy.grpo.checkpoints: is the same for all models; set it in `grpo`"),
+        (
+            {"sft": {"per_device_batch_size": 3}},
+            "sft.global_batch_size: .* is not a multiple of per_device_batch_size 3",
+        ),
+        ({"chat_template": "no.jinja"}, "models.toy.chat_template: no such file: no.jinja"),
+        (
+            {"chat_template": "config/sft.yaml", "chat_template_sha256": "0" * 64},
+            "models.toy.chat_template_sha256: config/sft.yaml has sha256 [0-9a-f]{64}; read what changed",
+        ),
+        ({"hub": {"model": "a/b"}}, "models.toy: .*give either `path` or `hub`, and set the other to null"),
+    ],
+)
+def test_a_models_own_settings_are_checked(model, message, files, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    config = merged()
+    config["models"]["toy"] |= model
+    with pytest.raises(UserError, match=message):
+        checked(config, files)
+
+
+def test_a_models_own_settings_hold_for_it_alone(files, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    config = merged()
+    config["models"]["other"] = {**config["models"]["toy"], "sft": {"per_device_batch_size": 16, "engine": {"x": 1}}}
+    config["studies"]["other"] = {**config["studies"]["toy"], "model": "other"}
+    experiment = checked(config, files)
+    assert experiment.sft["toy"].per_device_batch_size == 32
+    assert experiment.sft["other"].per_device_batch_size == 16
+    assert experiment.sft["other"].engine == {"x": 1}
+    assert experiment.sft["other"].learning_rate == experiment.config.sft.learning_rate
+
+
+def test_verl_gets_the_processors_without_which_it_hangs(files, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    config = change(change(merged(), "accelerator", "cuda"), "grpo.devices", 8)
+    config["sft"]["devices"] = 1
+    checked(config, files)
+    config["cluster"]["cpus_per_gpu"] = 4
+    with pytest.raises(UserError, match="cluster.cpus_per_gpu: 4 is 32 processors for GRPO on 8 GPUs; .* the 33 it"):
+        checked(config, files)
+
+
+def test_a_file_that_is_not_yaml_is_named_with_its_line(tmp_path):
+    (tmp_path / "bad.yaml").write_text("a: 1\nb: [1\n")
+    with pytest.raises(UserError, match=r"bad\.yaml, line \d+: not YAML"):
+        Files([tmp_path / "bad.yaml"])
+
+
+def test_ids_read_aloud(files):
+    experiment = expand(parse(merged(), files), files)
+    assert "toy/arithmetic.random-250.ep4.lr5e-4/sft" in experiment.sft_runs
+    assert "toy/base/grpo/sums/run1/checkpoint2" in experiment.checkpoints
+    assert short_float(1e-5) == "1e-5"
+    assert Path(experiment.root) == Path("results/demo")
+
+
+def test_a_checkpoint_of_two_studies_is_evaluated_once_on_all_their_benchmarks(files):
+    config = merged()
+    second = {**config["studies"]["toy"], "benchmarks": ["hard"], "recipes": ["base", "random-100"]}
+    config["studies"] = {"toy": {**config["studies"]["toy"], "benchmarks": ["easy"]}, "second": second}
+    experiment = expand(parse(config, files), files)
+    assert experiment.checkpoints["toy/base/sft"].benchmarks == ["easy", "hard"]
+    assert len(experiment.sheet) == 9
+    assert len(experiment.sft_runs) == 8
+
+
+def test_the_editors_schema_is_that_of_the_code(tmp_path):
+    script("write_config_schema.py", "--output", tmp_path / "schema.json")
+    fresh = (tmp_path / "schema.json").read_text()
+    assert fresh == (ROOT / "config" / "schema.json").read_text(), "run: python scripts/write_config_schema.py"

@@ -1,0 +1,94 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from quagmires.common.files import write_json
+from quagmires.evaluation.scores import score
+from quagmires.prediction.metrics_row import metrics_row
+from support import script
+
+RUN = {
+    "study": "s", "level": "instance", "model": "m", "recipe": "pool.random-10.ep1.lr1e-5", "sft_dataset": "pool",
+    "subset": "random-10", "examples": 10, "epochs": 1, "learning_rate": 1e-5, "rl_dataset": "rl", "grpo_runs": 2,
+    "checkpoints": 2, "benchmarks": "easy,hard",
+}  # fmt: skip
+SUCCESS = {"run1/checkpoint1": 0.4, "run1/checkpoint2": 0.8, "run2/checkpoint1": 0.5, "run2/checkpoint2": 0.6}
+
+
+def evaluate(folder, success, samples=8):
+    """Counts and scores as score.py leaves them."""
+    rng = np.random.default_rng(int(success * 1000))
+    counts = pd.DataFrame(
+        [
+            {"benchmark": name, "problem_id": f"{name}-{i}", "n": samples, "c": rng.binomial(samples, success),
+             "truncated": 0, "no_answer": 0, "timeout": 0, "unparsable": 0, "tokens": 10 * samples}
+            for name in ("easy", "hard") for i in range(20)
+        ]
+    )  # fmt: skip
+    folder.mkdir(parents=True)
+    counts.to_parquet(folder / "counts.parquet")
+    write_json(folder / "scores.json", score(counts, seed=1, contaminated=counts.iloc[:2]))
+
+
+@pytest.fixture
+def root(tmp_path):
+    sft = tmp_path / "m" / RUN["recipe"] / "sft"
+    evaluate(sft / "eval", 0.3)
+    write_json(sft / "model" / "training.json", {"tokens_seen": 1000, "steps": 4})
+    write_json(sft / "generalization_loss.pool.json", {"generalization_loss": 0.5, "standard_error": 0.01})
+    examples = pd.DataFrame({"id": list("abc"), "nll": [5.0, 9.0, 4.0], "tokens": [10, 20, 6]})
+    examples.to_parquet(sft / "generalization_loss.pool.parquet")
+    return tmp_path
+
+
+@pytest.fixture
+def root_with_rl(root):
+    for path, success in SUCCESS.items():
+        evaluate(root / "m" / RUN["recipe"] / "grpo" / "rl" / path / "eval", success)
+    return root
+
+
+def row(root):
+    return metrics_row(root, RUN, large_k=4, seed=3)
+
+
+def test_a_model_without_rl_has_predictors_and_no_outcome(root):
+    found = row(root)
+    assert found["pass_at_1"] < found["pass_at_large_k"]
+    assert found["sft_tokens"] == 1000
+    assert np.isnan([found["outcome"], found["outcome_last"], found["gain"], found["no_answer_after"]]).all()
+    assert found["outcome_scores"] is None and found["outcome_draws"] is None
+
+
+def test_rl_that_is_not_finished_is_no_outcome(root_with_rl):
+    (root_with_rl / "m" / RUN["recipe"] / "grpo" / "rl" / "run2/checkpoint2/eval/scores.json").unlink()
+    assert np.isnan(row(root_with_rl)["outcome"])
+
+
+def test_outcomes_are_taken_over_runs_and_checkpoints(root_with_rl):
+    found = row(root_with_rl)
+    scores = found["outcome_scores"].reshape(2, 2)
+    assert found["outcome"] == found["outcome_best"] == scores[0, 1] == scores.max()
+    assert found["outcome_last"] == pytest.approx(scores[:, 1].mean())
+    assert found["outcome_mean_of_run_best"] == pytest.approx(scores.max(axis=1).mean())
+    assert found["gain"] == pytest.approx(found["outcome"] - found["pass_at_1"])
+
+
+def test_draws_spread_as_the_standard_errors(root_with_rl):
+    found = row(root_with_rl)
+    for name in ("pass_at_1", "pass_at_large_k", "outcome"):
+        assert np.std(found[f"{name}_draws"], ddof=1) == pytest.approx(found[f"{name}_se"], rel=0.25)
+    # Both were measured on the same problems.
+    paired = np.std(found["outcome_draws"] - found["pass_at_1_draws"], ddof=1)
+    assert paired == pytest.approx(found["gain_se"], rel=0.25)
+
+
+def test_missing_rl_is_refused_unless_it_is_optional(root):
+    sheet, output = root / "sheet.tsv", root / "metrics.parquet"
+    pd.DataFrame([RUN]).to_csv(sheet, sep="\t", index=False)
+    arguments = ["--sheet", sheet, "--root", root, "--large-k", 4, "--seed", 3, "--output", output]
+    result = script("collect_metrics.py", *arguments, check=False)
+    assert result.returncode == 1 and not output.exists()
+    assert "run1/checkpoint1/eval/scores.json: no such file; evaluate the checkpoint" in result.stderr
+    script("collect_metrics.py", *arguments, "--rl-optional")
+    assert pd.read_parquet(output)["outcome"].isna().all()

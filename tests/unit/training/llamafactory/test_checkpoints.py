@@ -1,0 +1,65 @@
+import json
+import struct
+
+import pytest
+
+from quagmires.training.llamafactory.checkpoints import (
+    discard_broken_checkpoints,
+    is_whole_checkpoint,
+    newest_checkpoint,
+)
+
+
+def write_safetensors(path, data: bytes, cut: int = 0):
+    header = json.dumps({"w": {"dtype": "U8", "shape": [len(data)], "data_offsets": [0, len(data)]}}).encode()
+    whole = struct.pack("<Q", len(header)) + header + data
+    path.write_bytes(whole[: len(whole) - cut])
+
+
+def make_checkpoint(path, cut: int = 0, without: str | None = None):
+    path.mkdir(parents=True)
+    write_safetensors(path / "model.safetensors", b"x" * 100, cut)
+    for name in ("optimizer.pt", "scheduler.pt"):
+        (path / name).write_bytes(b"x")
+    (path / "trainer_state.json").write_text('{"global_step": 4}')
+    if without:
+        (path / without).unlink()
+
+
+@pytest.mark.parametrize("fault", [{"cut": 1}, {"without": "trainer_state.json"}, {"without": "optimizer.pt"}])
+def test_half_written_checkpoints_are_discarded_and_whole_ones_kept(tmp_path, fault):
+    make_checkpoint(tmp_path / "checkpoint-4")
+    make_checkpoint(tmp_path / "checkpoint-8", **fault)
+    assert discard_broken_checkpoints(tmp_path, 1) == ["checkpoint-8"]
+    assert [path.name for path in tmp_path.iterdir()] == ["checkpoint-4"]
+
+
+def test_a_sharded_checkpoint_counts_once_every_rank_has_written(tmp_path):
+    """DeepSpeed's layout under ZeRO-3: a folder of shards, named by `latest`."""
+    path = tmp_path / "checkpoint-4"
+    folder = path / "global_step4"
+    folder.mkdir(parents=True)
+    (path / "trainer_state.json").write_text("{}")
+    for rank in range(2):
+        (path / f"rng_state_{rank}.pth").write_bytes(b"x")
+        (folder / f"bf16_zero_pp_rank_{rank}_mp_rank_00_optim_states.pt").write_bytes(b"x")
+    assert not is_whole_checkpoint(path, 2)
+    (path / "latest").write_text("global_step4")
+    assert is_whole_checkpoint(path, 2)
+    (folder / "bf16_zero_pp_rank_1_mp_rank_00_optim_states.pt").unlink()
+    assert not is_whole_checkpoint(path, 2)
+
+
+def test_a_random_state_that_is_missing_makes_a_checkpoint_broken(tmp_path):
+    make_checkpoint(tmp_path / "checkpoint-4")
+    (tmp_path / "checkpoint-4" / "rng_state_0.pth").write_bytes(b"x")
+    assert not is_whole_checkpoint(tmp_path / "checkpoint-4", 2)
+    (tmp_path / "checkpoint-4" / "rng_state_1.pth").write_bytes(b"x")
+    assert is_whole_checkpoint(tmp_path / "checkpoint-4", 2)
+
+
+def test_the_newest_checkpoint_is_that_of_the_last_step(tmp_path):
+    assert newest_checkpoint(tmp_path) is None
+    for step in (80, 160):
+        (tmp_path / f"checkpoint-{step}").mkdir()
+    assert newest_checkpoint(tmp_path) == "checkpoint-160"
