@@ -9,6 +9,8 @@ configfile: "config/base.yaml"
 
 
 include: "rules/common.smk"
+include: "rules/resources.smk"
+include: "rules/paths.smk"
 include: "profiles/slurm/guard.smk"
 include: "rules/envs.smk"
 include: "rules/downloads.smk"

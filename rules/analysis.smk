@@ -104,7 +104,7 @@ if not ONLY_METRICS:
             label=CONFIG.label,
             # No inputs: what RL has left is read, never made or repeated to rank models.
             # Looked for when the job is planned, not whenever rules are read.
-            finished=lambda wildcards: finished_scores(),
+            finished=lambda wildcards: progress.finished_scores(EXPERIMENT),
         message:
             "Metrics of {CONFIG.experiment} so far"
         shell:

@@ -76,7 +76,7 @@ rule pretrained_model:
     params:
         python=python("sft"),
         settings=WORLD.base_settings,
-        settings_content=settings_of(WORLD.base_settings),
+        settings_content=engine_files.settings_content(WORLD.base_settings),
         run=json.dumps(
             {
                 "learning_rate": WORLD.base_learning_rate,

@@ -46,7 +46,7 @@ rule grpo:
             runs.grpo_settings(grpo_run(wildcards), EXPERIMENT)
         ),
         settings=lambda wildcards: EXPERIMENT.grpo[wildcards.model].settings,
-        settings_content=lambda wildcards: settings_of(
+        settings_content=lambda wildcards: engine_files.settings_content(
             EXPERIMENT.grpo[wildcards.model].settings
         ),
         work=f"{ROOT}/{{model}}/{{recipe}}/grpo/{{rl}}/run{{run}}/work",

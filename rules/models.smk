@@ -87,7 +87,9 @@ rule rendered_prompts:
     params:
         instruction=CONFIG.prompt.instruction,
         python=lambda wildcards: python(RENDERERS[wildcards.engine]),
-        template=lambda wildcards: template_option(EXPERIMENT.sft[wildcards.model]),
+        template=lambda wildcards: engine_files.template_option(
+            EXPERIMENT.sft[wildcards.model]
+        ),
     message:
         "Prompts of {wildcards.model} by {wildcards.engine}"
     shell:

@@ -42,7 +42,7 @@ rule sft:
             runs.sft_settings(sft_run(wildcards), EXPERIMENT)
         ),
         settings=lambda wildcards: EXPERIMENT.sft[wildcards.model].settings,
-        settings_content=lambda wildcards: settings_of(
+        settings_content=lambda wildcards: engine_files.settings_content(
             EXPERIMENT.sft[wildcards.model].settings
         ),
         work=f"{ROOT}/{{model}}/{{recipe}}/sft/work",
