@@ -8,7 +8,7 @@ from pathlib import Path
 from quagmires.common.errors import command_line
 from quagmires.config.analysis_settings import AnalysisSettings
 from quagmires.prediction.metrics_file import read_metrics, read_stored
-from quagmires.reporting.figures.registry import Results, draw_and_save, figure_names
+from quagmires.reporting.figures.drawing import Results, draw_and_save, figure_names
 
 
 def main() -> None:

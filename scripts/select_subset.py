@@ -6,8 +6,7 @@ from pathlib import Path
 from quagmires.common.errors import command_line
 from quagmires.common.files import write_json
 from quagmires.common.tabular import write_jsonl
-from quagmires.data import lengths as curation
-from quagmires.data import pools
+from quagmires.data import pools, subsets
 from quagmires.data.prompts import user_message
 
 VALIDATION = "validation"
@@ -27,12 +26,12 @@ def main() -> None:
     options = parser.parse_args()
 
     with pools.open_pool(options.pool) as pool:
-        lengths = curation.Lengths.read(options.lengths, pool)
-        kept = curation.within_cutoff(lengths, options.cutoff)
-        training, validation = curation.split_validation(kept, options.validation_examples, options.seed)
+        lengths = subsets.Lengths.read(options.lengths, pool)
+        kept = subsets.within_cutoff(lengths, options.cutoff)
+        training, validation = subsets.split_validation(kept, options.validation_examples, options.seed)
         is_validation = options.subset == VALIDATION
-        chosen = validation if is_validation else curation.select(training, options.subset, options.seed)
-        record = curation.manifest(
+        chosen = validation if is_validation else subsets.select(training, options.subset, options.seed)
+        record = subsets.manifest(
             chosen,
             name=options.subset,
             seed=options.seed,

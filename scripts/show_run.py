@@ -10,6 +10,7 @@ from pathlib import Path
 
 import yaml
 
+from quagmires.common import installation
 from quagmires.common.errors import UserError, command_line
 from quagmires.config.experiment import Experiment, GRPORun, SFTRun, expand
 from quagmires.config.loading import Files, parse
@@ -19,7 +20,7 @@ from quagmires.training import runs as run_settings
 from quagmires.training.llamafactory import settings as sft
 from quagmires.training.verl import settings as grpo
 
-BASE = Path(__file__).resolve().parents[1] / "config" / "base.yaml"
+BASE = installation.shipped("config/base.yaml")
 
 
 def main() -> None:

@@ -19,10 +19,10 @@ from quagmires.config.analysis_settings import AnalysisSettings, analysis_settin
 from quagmires.config.experiment import expand
 from quagmires.config.loading import Files, parse
 from quagmires.prediction.predictors import PREDICTORS, outcome_on, predictor
+from quagmires.reporting.figures.drawing import Results, draw, draw_and_save, figure_names
 from quagmires.reporting.figures.growth import BAR_LOOKS
-from quagmires.reporting.figures.registry import Results, draw, draw_and_save, figure_names
 from quagmires.reporting.figures.runs import evaluation_curves
-from quagmires.reporting.figures.style import COLOURS, SELECTION_RULES, WIDTHS, cycled_styles, series_styles, style
+from quagmires.reporting.figures.style import COLOURS, WIDTHS, cycled_styles, selection_styles, series_styles, style
 from support import ROOT, script
 
 IMAGES = ROOT / "tests" / "images"
@@ -225,7 +225,7 @@ def test_sft_is_open_and_rl_is_filled(everything):
     base = metrics().iloc[0]
     stars = [line for line in everything["subsets"].axes[0].lines if line.get_marker() == "*"]
     faces = {float(line.get_ydata()[0]): line.get_markerfacecolor() for line in stars}
-    assert faces == {base["pass_at_1"]: "white", base["outcome"]: SELECTION_RULES["no SFT"].colour}
+    assert faces == {base["pass_at_1"]: "white", base["outcome"]: selection_styles()["no SFT"].colour}
 
 
 @pytest.mark.parametrize("name", [*KINDS, *GENERAL])
@@ -307,7 +307,7 @@ def luminance(colour: str) -> float:
 
 
 def test_any_two_series_differ_without_colour():
-    for styles in (cycled_styles(), [*series_styles([*SELECTION_RULES, *map(str, range(19))]).values()]):
+    for styles in (cycled_styles(), [*series_styles([*selection_styles(), *map(str, range(19))]).values()]):
         assert len(styles) >= 24
         for one, other in itertools.combinations(styles, 2):
             assert one.marker != other.marker or abs(luminance(one.colour) - luminance(other.colour)) > 6

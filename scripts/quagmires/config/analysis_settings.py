@@ -11,9 +11,8 @@ from pydantic import Field, ValidationError
 from quagmires.common.errors import UserError
 from quagmires.config.schema import Analysis, Block, Config, FigureSettings, Name, TableSettings
 
-# Tables and figures of every experiment, beside those its config asks for.
+# Tables of every experiment, beside those its config asks for.
 TABLES = ("models", "predictors", "outcomes")
-FIGURES = ("predictors", "ranks", "outcomes")
 
 
 class StudySettings(Block):

@@ -2,7 +2,11 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PlainValidator, WithJsonSchema, model_validator
+from pydantic_core import PydanticKnownError
+
+from quagmires.config.figure_names import KINDS
+from quagmires.config.subset_names import rule_patterns
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
 Positive = Annotated[int, Field(gt=0)]
@@ -146,7 +150,7 @@ class ProblemSource(Block):
 class Recipe(Block):
     """One SFT model: a subset of the pool and how to train on it. `subset: base` is no SFT at all."""
 
-    subset: str = Field(description="base, all, random-N, shortest-N, longest-N, or several joined by `+`.")
+    subset: str = Field(description=f"base, all, {', '.join(rule_patterns())}, or several joined by `+`.")
     epochs: Annotated[float, Field(gt=0)] | None = None
     learning_rate: Annotated[float, Field(gt=0)] | None = None
 
@@ -279,13 +283,23 @@ class TableSettings(Block):
     published: Positive | None = Field(None, description="The paper's table whose values stand beside ours.")
 
 
+def _known_kind(kind: Any) -> str:
+    if not (isinstance(kind, str) and kind in KINDS):
+        *first, last = map(repr, KINDS)
+        raise PydanticKnownError("literal_error", {"expected": f"{', '.join(first)} or {last}"})
+    return kind
+
+
+# Not a Literal: the names of figures stand in one place.
+FigureKind = Annotated[
+    str, PlainValidator(_known_kind), WithJsonSchema({"enum": list(KINDS), "title": "Kind", "type": "string"})
+]
+
+
 class FigureSettings(Block):
     """One figure of SFT models before and after RL; each study is a panel."""
 
-    kind: Literal["subsets", "bars", "epochs", "linear_fit", "loss_and_gain"] = Field(
-        description="subsets: by number of examples, a line for each selection rule; bars: by recipe; epochs: by number"
-        " of epochs; linear_fit: outcome against Pass@1 after SFT; loss_and_gain: gain against generalization loss."
-    )
+    kind: FigureKind = Field(description=f"{'; '.join(f'{name}: {shows}' for name, shows in KINDS.items())}.")
     studies: list[Name] = Field(min_length=1)
     columns: Literal[1, 2] = Field(2, description="Width in columns of a paper.")
 

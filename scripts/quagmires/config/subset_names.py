@@ -2,21 +2,21 @@
 
 import re
 from dataclasses import dataclass
-from typing import Literal
 
 from quagmires.common.errors import UserError
+from quagmires.config.subset_rules import SUBSET_RULES
 
 BASE = "base"
 ALL = "all"
-_PART = re.compile(r"^(random|shortest|longest)-(\d+(?:\.\d+)?)(k|m)?$")
+_PART = re.compile(r"^([a-z]+)-(\d+(?:\.\d+)?)(k|m)?$")
 _SCALE = {None: 1, "k": 1_000, "m": 1_000_000}
 
 
 @dataclass(frozen=True)
 class Part:
-    """`size` examples picked by `rule`."""
+    """`size` examples picked by `rule`, one of `SUBSET_RULES`."""
 
-    rule: Literal["random", "shortest", "longest"]
+    rule: str
     size: int
 
 
@@ -25,15 +25,21 @@ def parse_subset(name: str) -> list[Part]:
 
     >>> parse_subset("longest-10k+shortest-1.5k")
     [Part(rule='longest', size=10000), Part(rule='shortest', size=1500)]
+
+    Raises
+    ------
+    UserError
+        a part names no known rule, its size is not a whole number, or one rule is named twice.
     """
     if name in (ALL, BASE):
         return []
     parts = []
     for text in name.split("+"):
         match = _PART.match(text)
-        if not match:
+        if not match or match[1] not in SUBSET_RULES:
+            *first, last = rule_patterns()
             raise UserError(
-                f"unknown subset {text!r}; use base, all, random-N, shortest-N or longest-N (N like 500 or 10k),"
+                f"unknown subset {text!r}; use base, all, {', '.join(first)} or {last} (N like 500 or 10k),"
                 " joined by `+`"
             )
         size = float(match[2]) * _SCALE[match[3]]
@@ -43,6 +49,11 @@ def parse_subset(name: str) -> list[Part]:
     if len({part.rule for part in parts}) < len(parts):
         raise UserError(f"subset {name!r} names one rule twice; join different rules only")
     return parts
+
+
+def rule_patterns() -> list[str]:
+    """How the parts of a subset are written, one for each rule: `random-N`, `shortest-N`, `longest-N`."""
+    return [f"{name}-N" for name in SUBSET_RULES]
 
 
 def subset_size(name: str, pool: int) -> int:

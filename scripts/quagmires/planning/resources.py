@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from quagmires.config.experiment import Checkpoint, Experiment, GRPORun, SFTRun
 from quagmires.config.schema import Cluster
 from quagmires.config.subset_names import parse_subset, subset_size
+from quagmires.config.subset_rules import SUBSET_RULES, mean_of_pool
 from quagmires.planning import throughput
 from quagmires.planning.throughput import Speed, Throughput
 from quagmires.training.verl.settings import total_steps
@@ -49,11 +50,17 @@ class Work:
 
 
 def example_tokens(subset: str, mean: int, cutoff: int) -> float:
-    """Expected tokens of a subset's example: the longest are as long as the cutoff, others at most the pool's mean."""
+    """Expected tokens of a subset's example, by the rules that pick it; of `all` and `base` it is the pool's mean.
+
+    Parameters
+    ----------
+    mean, cutoff
+        tokens: the mean of the pool's examples, and the most that an example may have.
+    """
     parts = parse_subset(subset)
-    sizes = [(cutoff if part.rule == "longest" else min(mean, cutoff), part.size) for part in parts]
+    sizes = [(SUBSET_RULES[part.rule].expected_tokens(mean, cutoff), part.size) for part in parts]
     total = sum(size for _, size in sizes)
-    return sum(tokens * size for tokens, size in sizes) / total if total else min(mean, cutoff)
+    return sum(tokens * size for tokens, size in sizes) / total if total else mean_of_pool(mean, cutoff)
 
 
 def sft_tokens(run: SFTRun, experiment: Experiment) -> float:

@@ -4,12 +4,13 @@ import functools
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from quagmires.common import installation
 from quagmires.common.errors import UserError
 from quagmires.config.analysis_settings import AnalysisSettings, StudySettings
 from quagmires.config.loading import load_yaml
 from quagmires.config.subset_names import BASE
 
-CAPTIONS = Path(__file__).resolve().parents[3] / "config" / "captions.yaml"
+CAPTIONS = installation.shipped("config/captions.yaml")
 PARTS = ("names", "phrases", "figures", "tables")
 OUTCOMES = {
     "best": "best of all runs and checkpoints",

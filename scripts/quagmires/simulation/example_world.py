@@ -61,9 +61,18 @@ class Pool:
         return SHORTEST_TOKENS + span * beta.ppf(share, mean * LENGTH_CONCENTRATION, (1 - mean) * LENGTH_CONCENTRATION)
 
     def mean_of(self, rule: str, size: int) -> float:
-        """Mean length of the `size` shortest, longest or random traces."""
+        """Mean length in tokens of the `size` shortest, longest or random traces.
+
+        Raises
+        ------
+        UserError
+            the simulation does not know the rule.
+        """
         share = size / self.rows
-        low, high = {"shortest": (0, share), "longest": (1 - share, 1), "random": (0, 1)}[rule]
+        spans = {"shortest": (0, share), "longest": (1 - share, 1), "random": (0, 1)}
+        if rule not in spans:
+            raise UserError(f"the simulation has no subset rule {rule}; it has {', '.join(spans)}")
+        low, high = spans[rule]
         return float(self.length(low + (high - low) * (np.arange(1_000) + 0.5) / 1_000).mean())
 
 

@@ -3,12 +3,13 @@ import re
 import pytest
 
 from quagmires.common.errors import UserError
+from quagmires.config import figure_names
 from quagmires.config.analysis_settings import AnalysisSettings
 from quagmires.config.loading import load_yaml
 from quagmires.reporting.captions import CAPTIONS, figure_caption, table_caption
 from support import ROOT, analysis_of
 
-GENERAL_FIGURES = ("predictors", "ranks", "outcomes", "pass_at_k", "grpo_training")
+GENERAL_FIGURES = (*figure_names.GENERAL, *figure_names.OF_TABLES)
 GENERAL_TABLES = ("models", "predictors", "outcomes", "contamination")
 
 

@@ -19,6 +19,7 @@ from matplotlib.patheffects import withStroke
 from quagmires.config.labels import NO_SFT, examples_label, recipe_labels
 from quagmires.config.subset_names import BASE
 from quagmires.reporting.figures.panels import Panel, titles
+from quagmires.reporting.figures.registry import figure
 from quagmires.reporting.figures.style import (
     BLACK,
     COLOURS,
@@ -69,6 +70,7 @@ STAGES = (
 )
 
 
+@figure("subsets")
 def subsets(panels: Sequence[Panel], columns: int) -> Figure:
     """Pass@1 by number of SFT examples on a log axis, a line for each rule they were selected by."""
 
@@ -85,6 +87,7 @@ def subsets(panels: Sequence[Panel], columns: int) -> Figure:
     return _lines(panels, columns, place, without_size, "SFT examples", lambda model: examples_label(model.examples))
 
 
+@figure("epochs")
 def epochs(panels: Sequence[Panel], columns: int) -> Figure:
     """Pass@1 by number of epochs over the same examples, a line for each subset."""
     return _lines(
@@ -219,6 +222,7 @@ def _line_legend(styles: dict[str, Series]) -> list[list[Line2D]]:
     return [lines, [*stages, Line2D([], [], label="best at its stage", **BEST)]]
 
 
+@figure("bars")
 def bars(panels: Sequence[Panel], columns: int) -> Figure:
     """Pass@1 of each recipe after SFT and after RL, with the gain."""
     per_row = side_by_side(len(panels), columns)

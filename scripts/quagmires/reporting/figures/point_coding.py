@@ -13,7 +13,7 @@ import pandas as pd
 from matplotlib.lines import Line2D
 
 from quagmires.config.labels import NO_SFT, epochs_label, examples_label, learning_rate_label, usual_learning_rate
-from quagmires.reporting.figures.style import BLACK, GREY, MARKERS, SELECTION_RULES, Series, series_styles
+from quagmires.reporting.figures.style import BLACK, GREY, MARKERS, OTHER_SELECTIONS, Series, series_styles
 
 # Up to here each model has a name of its own.
 NAMED = 8
@@ -50,7 +50,7 @@ def by_rule(models: pd.DataFrame) -> Coding:
 
     def look(model: pd.Series) -> dict:
         if model["rule"] == NO_SFT:
-            return _of_series(SELECTION_RULES[NO_SFT])
+            return _of_series(OTHER_SELECTIONS[NO_SFT])
         share = (np.log(model["examples"]) - low) / span
         return {**_of_series(styles[model["rule"]]), "markersize": SIZES[0] + share * (SIZES[1] - SIZES[0])}
 
@@ -95,7 +95,7 @@ def _with_rates(models: pd.DataFrame, look: Callable[[pd.Series], dict], legend:
 
     def full_look(model: pd.Series) -> dict:
         if model["rule"] == NO_SFT:
-            return _of_series(SELECTION_RULES[NO_SFT])
+            return _of_series(OTHER_SELECTIONS[NO_SFT])
         return look(model) | ({"markerfacecolor": "white"} if model["learning_rate"] in others else {})
 
     return Coding(full_look, legend)

@@ -13,6 +13,7 @@ from quagmires.prediction.predictors import Predictor, applicable
 from quagmires.prediction.rank_correlation import rank_agreement
 from quagmires.prediction.selection_cost import choice, leave_one_out
 from quagmires.reporting.figures.panels import Panel, titles
+from quagmires.reporting.figures.registry import figure
 from quagmires.reporting.figures.style import (
     COLOURS,
     ERROR_BARS,
@@ -35,6 +36,7 @@ OUTCOMES = {
 }
 
 
+@figure("predictors")
 def predictors(panels: Sequence[Panel]) -> Figure:
     """Leave-one-out predictions against actual outcomes: a row for each study, a column for each predictor."""
     shown = _shown(panels)
@@ -100,6 +102,7 @@ def _draw_predictions(row: Sequence[Axes], panel: Panel, shown: Sequence[Predict
         corner_text(axis, f"R² {r2}\nMAE {result.mae:.3f}", size=NOTE)
 
 
+@figure("ranks")
 def ranks(panels: Sequence[Panel], confidence: float, seed: int) -> Figure:
     """Spearman's rho of each predictor with its interval, a panel for each study, and what choosing by it costs."""
     shown = _shown(panels)
@@ -140,6 +143,7 @@ def _draw_ranks(axis: Axes, panel: Panel, shown: Sequence[Predictor], confidence
     axis.tick_params(axis="y", length=0)
 
 
+@figure("outcomes")
 def outcomes(panels: Sequence[Panel]) -> Figure:
     """Best, last, and mean of the runs' best of each model, in the order of the best."""
     largest = max(len(panel.finished) for panel in panels)

@@ -1,89 +1,74 @@
-"""Which figures an experiment has, and how each is drawn from stored metrics."""
+"""The figures there are: a figure is a function that `@figure` registers under its name.
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+To add one, put its name into config/figure_names.py, its caption into config/captions.yaml, and write
 
-import pandas as pd
+    @figure("gains")
+    def gains(panels, columns):
+        ...
+        return figure
+
+beside its like: growth.py has performance by number of examples, epochs or recipe; relations.py has one number against
+another; predictors.py how well predictors foretell; runs.py curves of runs. A new module is imported in drawing.py.
+"""
+
+import inspect
+from collections.abc import Callable
+
 from matplotlib.figure import Figure
 
-from quagmires.config.analysis_settings import FIGURES, AnalysisSettings
-from quagmires.reporting.figures import growth, predictors, relations, runs
-from quagmires.reporting.figures.panels import Panel, study_panels
-from quagmires.reporting.figures.style import finish, save, style
+from quagmires.config import figure_names
+
+# By name.
+FIGURES: dict[str, Callable[..., Figure]] = {}
 
 
-@dataclass(frozen=True)
-class Results:
-    """What figures are drawn from.
+def figure(name: str) -> Callable[[Callable[..., Figure]], Callable[..., Figure]]:
+    """Register the decorated function as what draws the figure `name`.
 
-    `curves` (pass_at_k.parquet) and `training` (grpo_training.parquet) are optional: without them there are no figures
-    of them.
+    The function asks for what it needs by the names of its parameters:
+
+    panels
+        the studies to show, `Sequence[Panel]`: those of the config, or for a figure of every experiment those that
+        predictors are judged on.
+    confidence, seed
+        of intervals (between 0 and 1), and of what is drawn at random.
+    columns
+        the width in columns of a paper, 1 or 2; of kinds that a config asks for.
+    curves, training
+        the stored table of a figure of `OF_TABLES`.
+
+    Raises
+    ------
+    ValueError
+        the name does not stand in config/figure_names.py, has a function already, or the function asks for what such a
+        figure is not given.
     """
+    offered = _offered(name)
+    if name in FIGURES:
+        raise ValueError(f"there is a figure {name} already; choose another name")
 
-    settings: AnalysisSettings
-    panels: dict[str, Panel]
-    curves: pd.DataFrame | None = None
-    training: pd.DataFrame | None = None
+    def register(function: Callable[..., Figure]) -> Callable[..., Figure]:
+        if unknown := set(needs(function)) - offered:
+            raise ValueError(
+                f"figure {name}: it is not given {min(unknown)}; it may ask for {', '.join(sorted(offered))}"
+            )
+        FIGURES[name] = function
+        return function
 
-    @classmethod
-    def of(
-        cls,
-        settings: AnalysisSettings,
-        metrics: pd.DataFrame,
-        curves: pd.DataFrame | None = None,
-        training: pd.DataFrame | None = None,
-    ) -> "Results":
-        """From the tables as they are stored; raises as `study_panels`."""
-        return cls(settings, study_panels(metrics, settings), curves, training)
-
-    @property
-    def compared(self) -> list[Panel]:
-        """The studies that predictors are judged on."""
-        return [self.panels[name] for name in self.settings.compared_studies]
+    return register
 
 
-def figure_names(results: Results) -> list[str]:
-    """The figures of the settings, then those of any experiment."""
-    optional = {"pass_at_k": results.curves, "grpo_training": results.training}
-    given = [name for name, table in optional.items() if table is not None]
-    return list(dict.fromkeys([*results.settings.figures, *FIGURES, *given]))
+def needs(function: Callable[..., Figure]) -> list[str]:
+    """The names of what a figure's function asks for."""
+    return list(inspect.signature(function).parameters)
 
 
-def draw(name: str, results: Results) -> Figure:
-    """Draw one of `figure_names`, with the experiment's label."""
-    with style():
-        block = results.settings.figures.get(name)
-        if block is None:
-            figure = _general(name, results)
-        else:
-            panels = [results.panels[study] for study in block.studies]
-            figure = _of_kind(block.kind, results.settings)(panels, block.columns)
-        return finish(figure, results.settings.label)
-
-
-def draw_and_save(name: str, results: Results, folder: Path) -> None:
-    """Draw one figure into <folder>/<name>.pdf, .svg and .png."""
-    save(draw(name, results), folder, name)
-
-
-def _of_kind(kind: str, settings: AnalysisSettings) -> Callable[[Sequence[Panel], int], Figure]:
-    confidence, seed = settings.analysis.confidence, settings.seed
-    return {
-        "subsets": growth.subsets,
-        "epochs": growth.epochs,
-        "bars": growth.bars,
-        "linear_fit": lambda panels, columns: relations.linear_fit(panels, columns, confidence),
-        "loss_and_gain": lambda panels, columns: relations.loss_and_gain(panels, columns, confidence, seed),
-    }[kind]
-
-
-def _general(name: str, results: Results) -> Figure:
-    settings, panels = results.settings, results.compared
-    return {
-        "predictors": lambda: predictors.predictors(panels),
-        "ranks": lambda: predictors.ranks(panels, settings.analysis.confidence, settings.seed),
-        "outcomes": lambda: predictors.outcomes(panels),
-        "pass_at_k": lambda: runs.pass_at_k(panels, results.curves),
-        "grpo_training": lambda: runs.grpo_training(panels, results.training),
-    }[name]()
+def _offered(name: str) -> set[str]:
+    always = {"panels", "confidence", "seed"}
+    if name in figure_names.KINDS:
+        return always | {"columns"}
+    if name in figure_names.OF_TABLES:
+        return always | {figure_names.OF_TABLES[name]}
+    if name in figure_names.GENERAL:
+        return always
+    raise ValueError(f"figure {name}: no such name in config/figure_names.py; add it there")

@@ -14,6 +14,7 @@ from quagmires.prediction.predictors import PREDICTORS
 from quagmires.prediction.rank_correlation import FEWEST_MODELS, bootstrap_interval, spearman
 from quagmires.reporting.figures.panels import Panel, titles
 from quagmires.reporting.figures.point_coding import Coding, by_epochs, code
+from quagmires.reporting.figures.registry import figure
 from quagmires.reporting.figures.style import (
     ERROR_BARS,
     GREY,
@@ -27,6 +28,7 @@ from quagmires.reporting.figures.style import (
 )
 
 
+@figure("linear_fit")
 def linear_fit(panels: Sequence[Panel], columns: int, confidence: float) -> Figure:
     """Performance after RL against that after SFT, with the least-squares line, its band and R2."""
     figure, axes = _points(panels, columns, _coding(panels), "pass_at_1", "outcome")
@@ -40,6 +42,7 @@ def linear_fit(panels: Sequence[Panel], columns: int, confidence: float) -> Figu
     return figure
 
 
+@figure("loss_and_gain")
 def loss_and_gain(panels: Sequence[Panel], columns: int, confidence: float, seed: int) -> Figure:
     """The gain of Pass@1 through RL against generalization loss, with the line and Spearman's rho.
 

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from quagmires.config.labels import recipe_label
 from quagmires.reporting.figures.panels import Panel
 from quagmires.reporting.figures.point_coding import NAMED
+from quagmires.reporting.figures.registry import figure
 from quagmires.reporting.figures.style import BLACK, LEGEND_LINE, TEXT, WIDTHS, Series, say_empty, series_styles, style
 
 STAGES = {"SFT": "after SFT", "SFT + RL": "after SFT and RL"}
@@ -18,6 +19,7 @@ TRAINING = {"reward": "mean reward of rollouts", "response_tokens": "mean respon
 POINTS = 40
 
 
+@figure("pass_at_k")
 def pass_at_k(panels: Sequence[Panel], curves: pd.DataFrame) -> Figure:
     """Unbiased Pass@k of every model before and at the end of RL, a row for each study.
 
@@ -43,6 +45,7 @@ def pass_at_k(panels: Sequence[Panel], curves: pd.DataFrame) -> Figure:
     return _rows(panels, curves, draw)
 
 
+@figure("grpo_training")
 def grpo_training(panels: Sequence[Panel], training: pd.DataFrame) -> Figure:
     """Mean reward and response length over GRPO steps, a row for each study; single runs are thin lines.
 

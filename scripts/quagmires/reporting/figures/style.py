@@ -24,6 +24,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from quagmires.common.files import whole_file
+from quagmires.config.subset_rules import SUBSET_RULES
 
 # Okabe and Ito's palette, safe for colour-blind readers. Its order: those two apart, which share a marker in
 # `cycled_styles`, differ in lightness.
@@ -95,14 +96,17 @@ class Series:
     line: str = "-"
 
 
-# What is told of in the paper always looks the same.
-SELECTION_RULES = {
-    "random": Series(COLOURS[0], "o"),
-    "longest": Series(COLOURS[1], "s"),
-    "shortest": Series(COLOURS[2], "^"),
+# What the paper draws beside single subset rules always looks the same too.
+OTHER_SELECTIONS = {
     "longest + shortest": Series(COLOURS[3], "D"),
     "no SFT": Series(BLACK, "*"),
 }
+
+
+def selection_styles() -> dict[str, Series]:
+    """The styles that are the same in every figure: of the subset rules that have a look, and of the others."""
+    rules = {rule.name: Series(rule.look.colour, rule.look.marker) for rule in SUBSET_RULES.values() if rule.look}
+    return rules | OTHER_SELECTIONS
 
 
 def style() -> AbstractContextManager:
@@ -113,7 +117,8 @@ def style() -> AbstractContextManager:
 def series_styles(names: Sequence[str]) -> dict[str, Series]:
     """A style for each name, the known ones first; 24 others differ, of more the first come again."""
     names = list(dict.fromkeys(names))
-    styles = {name: SELECTION_RULES[name] for name in names if name in SELECTION_RULES}
+    known = selection_styles()
+    styles = {name: known[name] for name in names if name in known}
     taken = {(one.colour, one.marker) for one in styles.values()}
     free = itertools.cycle(one for one in cycled_styles() if (one.colour, one.marker) not in taken)
     return {name: styles.get(name) or next(free) for name in names}

@@ -15,7 +15,8 @@ import jinja2
 import pandas as pd
 
 from quagmires.common.errors import UserError
-from quagmires.config.analysis_settings import FIGURES, TABLES, AnalysisSettings
+from quagmires.config import figure_names
+from quagmires.config.analysis_settings import TABLES, AnalysisSettings
 from quagmires.config.experiment import Experiment
 from quagmires.reporting.captions import figure_caption, table_caption
 from quagmires.reporting.html.answer import Decisions, answers
@@ -81,7 +82,7 @@ def sections(given: Sources) -> list[Section]:
         Section("sheet", "Run sheet", complete(run_sheet(results))),
         Section("contamination", "Contamination", complete(contamination(results))),
         Section("tables", "Tables", complete(tables(given))),
-        Section("figures", "Figures", complete(figures(given, (*settings.figures, *FIGURES)))),
+        Section("figures", "Figures", complete(figures(given, (*settings.figures, *figure_names.GENERAL)))),
         Section("training", "Training curves and Pass@k", complete(training(given))),
         Section("costs", "Cost: planned and spent", complete(costs(results))),
     ]
