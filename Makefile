@@ -1,4 +1,4 @@
-# make setup | demo | example | test | test-fast | evaluate-smollm2 | locks | lint
+# make setup | demo | example | test | test-fast | evaluate-smollm2 | locks | lint | docs
 #      benchmark-{grading,sampling,contamination,curation,dag,prediction,coverage} | backtest-{demo,simulation}
 PYTHON ?= python3.11
 CORES ?= 2
@@ -6,19 +6,21 @@ BIN := .envs/workflow/bin
 SNAKEMAKE := $(BIN)/snakemake --profile profiles/local --cores $(CORES)
 SETUP := .envs/workflow/setup.sha256
 
-.PHONY: setup demo example example-metrics test test-fast lint locks evaluate-smollm2 benchmark-grading \
+.PHONY: docs setup demo example example-metrics test test-fast lint locks evaluate-smollm2 benchmark-grading \
 	benchmark-sampling benchmark-contamination benchmark-curation benchmark-dag benchmark-prediction benchmark-coverage \
 	backtest-simulation backtest-demo
 
 setup: $(SETUP)
 
 # pip brings uv, uv brings the rest; the stamp is written last, so an interrupted setup starts anew.
-$(SETUP): envs/uv.lock envs/workflow.lock
+$(SETUP): envs/uv.lock envs/workflow.lock pyproject.toml
 	@echo "Building the workflow environment in .envs/workflow"
 	@$(PYTHON) -m venv --clear .envs/bootstrap
 	@.envs/bootstrap/bin/pip install --quiet --disable-pip-version-check --require-hashes -r envs/uv.lock
 	@PYTHONPATH=scripts .envs/bootstrap/bin/python scripts/build_environment.py --lock envs/workflow.lock \
-		--environment .envs/workflow --stamp $@ --log logs/setup.log
+		--environment .envs/workflow --stamp $@.locked --log logs/setup.log
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@mv $@.locked $@
 	@rm -rf .envs/bootstrap
 
 demo: setup
@@ -39,14 +41,25 @@ example-metrics: setup
 	@$(BIN)/python scripts/simulate_metrics.py --analysis results/example/analysis.json \
 		--sheet results/example/run_sheet.tsv --seed 42 --output results/example/metrics.parquet
 
-test: setup
+test: lint
 	@$(BIN)/python -m pytest tests
 
 test-fast: setup
 	@$(BIN)/python -m pytest tests/unit tests/workflow -n 2 --dist worksteal
 
 lint: setup
-	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/snakefmt --check Snakefile rules profiles tests/integration/slurm_faults
+	@$(BIN)/ruff check --quiet . && $(BIN)/ruff format --quiet --check .
+	@$(BIN)/snakefmt --check Snakefile rules profiles tests/integration/slurm_faults
+	@$(BIN)/lint-imports --no-logo
+	@$(BIN)/vulture
+	@$(BIN)/codespell
+
+# The documentation as a site in site/, its links checked.
+docs: setup
+	@$(BIN)/python scripts/build_environment.py --lock envs/docs.lock --environment .envs/docs \
+		--stamp .envs/docs/built.sha256 --log logs/environments/docs.log
+	@.envs/docs/bin/mkdocs build --quiet --strict --site-dir site
+	@echo "Open site/index.html"
 
 locks: setup
 	@$(BIN)/python scripts/compile_locks.py

@@ -1,42 +1,10 @@
-"""Compare two checkpoints evaluated on the same problems: differences of Pass@k with paired standard errors."""
+"""Compare two checkpoints evaluated on the same problems: differences of Pass@k with paired standard errors.
 
-import argparse
-from pathlib import Path
+The code is quagmires/commands/compare.py.
+"""
 
-import pandas as pd
-import pyarrow.parquet as pq
-
-from quagmires.common.errors import UserError, command_line
-from quagmires.common.files import whole_file
-from quagmires.evaluation.paired_difference import compare
-
-COLUMNS = ["benchmark", "problem_id", "n", "c"]
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("first", type=Path, help="counts.parquet from score.py")
-    parser.add_argument("second", type=Path, help="counts.parquet of the other; differences are second - first")
-    parser.add_argument("--benchmarks", nargs="+", help="compare these alone")
-    parser.add_argument("--output", type=Path, required=True, help="CSV")
-    options = parser.parse_args()
-
-    table = compare(read_counts(options.first), read_counts(options.second), options.benchmarks)
-    with whole_file(options.output) as temporary:
-        table.to_csv(temporary, index=False)
-    print(f"first:  {options.first}\nsecond: {options.second}\n")
-    print(table.to_string(index=False, float_format="{:.4f}".format))
-
-
-def read_counts(path: Path) -> pd.DataFrame:
-    """Counts per problem."""
-    if not path.is_file():
-        raise UserError(f"{path}: no such file; write it with scripts/score.py")
-    missing = sorted(set(COLUMNS) - set(pq.read_schema(path).names))
-    if missing:
-        raise UserError(f"{path}: no column {', '.join(missing)}; write it with scripts/score.py")
-    return pd.read_parquet(path, columns=COLUMNS)
-
+from quagmires.commands import run_command
+from quagmires.common.errors import command_line
 
 if __name__ == "__main__":
-    command_line(main)
+    command_line(lambda: run_command("compare"))

@@ -9,8 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from build_environment import BIN, TORCH_CPU_INDEX, configured_sources
-
+from quagmires.commands.build_environment import BIN, TORCH_CPU_INDEX, configured_sources
 from quagmires.common.errors import UserError, command_line
 from quagmires.common.files import whole_file
 

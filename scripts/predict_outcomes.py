@@ -1,105 +1,10 @@
 """Predict the outcomes of SFT models that have not been through RL, from those of the same study that have.
 
-    python scripts/predict_outcomes.py --metrics metrics.parquet --analysis analysis.json --output-folder decisions
-
-Writes predict.txt, predict.csv and predict.json, and prints the text. docs/decisions.md says how to read it.
+The code is quagmires/commands/predict.py.
 """
 
-import argparse
-from pathlib import Path
-
-import pandas as pd
-from rich.console import Console
-
-from quagmires.common.errors import UserError, command_line
-from quagmires.config.analysis_settings import AnalysisSettings
-from quagmires.prediction.forecast import DEFAULT, Forecast, Question, forecast
-from quagmires.prediction.outcome_errors import KINDS
-from quagmires.prediction.predictors import PREDICTORS
-from quagmires.reporting.decision_files import publish, records, studies_of
-from quagmires.reporting.decision_tables import OUTCOMES, show_forecast, show_heading, show_sentences, show_study
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument(
-        "--metrics", type=Path, required=True, help="metrics.parquet, RL columns filled for some models"
-    )
-    parser.add_argument("--analysis", type=Path, required=True, help="analysis.json")
-    parser.add_argument("--output-folder", type=Path, required=True)
-    parser.add_argument(
-        "--predictor", default=DEFAULT, help=f"shown in the text; default: {DEFAULT}; CSV and JSON have all"
-    )
-    parser.add_argument("--outcome", choices=KINDS, help="default: that of the analysis")
-    parser.add_argument("--errors-in-variables", action="store_true", help="for predictors measured with unequal error")
-    options = parser.parse_args()
-
-    if options.predictor not in PREDICTORS:
-        raise UserError(f"--predictor: there is no {options.predictor!r}; choose one of {', '.join(PREDICTORS)}")
-    settings = AnalysisSettings.read(options.analysis)
-    question = Question(
-        predictor=options.predictor,
-        outcome=options.outcome or settings.analysis.outcome,
-        confidence=settings.analysis.confidence,
-        seed=settings.seed,
-        errors_in_variables=options.errors_in_variables,
-    )
-    answers = {
-        name: forecast(models, settings.studies[name].level, question)
-        for name, models in studies_of(options.metrics, settings).items()
-    }
-    table = pd.concat([answer.table.assign(study=name) for name, answer in answers.items()], ignore_index=True)
-    table.insert(0, "study", table.pop("study"))
-    publish(
-        options.output_folder,
-        "predict",
-        table,
-        document(settings, question, answers),
-        lambda console: show(console, settings, question, answers),
-    )
-
-
-def document(settings: AnalysisSettings, question: Question, answers: dict[str, Forecast]) -> dict:
-    """What predict.json holds."""
-    return {
-        "experiment": settings.experiment,
-        "label": settings.label,
-        "outcome": question.outcome,
-        "confidence": question.confidence,
-        "errors_in_variables": question.errors_in_variables,
-        "studies": [
-            {
-                "study": name,
-                "title": settings.studies[name].title,
-                "level": settings.studies[name].level,
-                "predictor": answer.shown.name,
-                "checked": answer.checked,
-                "trouble": answer.trouble,
-                "warnings": answer.warnings,
-                "left_out_r2": answer.left_out_r2,
-                "left_out_mae": answer.left_out_mae,
-                "calibration": records(answer.calibration[["recipe", "label", "outcome"]]),
-                "next_runs": records(answer.next_runs),
-                "predictions": records(answer.table),
-            }
-            for name, answer in answers.items()
-        ],
-    }
-
-
-def show(console: Console, settings: AnalysisSettings, question: Question, answers: dict[str, Forecast]) -> None:
-    """Print all forecasts."""
-    show_heading(console, f"SFT models after RL, predicted: {settings.title}", settings.label)
-    console.print(f"Outcome: Pass@1 of {OUTCOMES[question.outcome]}")
-    for name, answer in answers.items():
-        show_study(console, name, settings.studies[name].title)
-        show_forecast(console, answer, question)
-    console.print()
-    closing = ["predict.csv has the predictions of all predictors."]
-    if question.errors_in_variables:
-        closing.append("Predictors are shrunk for their measurement error (errors in variables).")
-    show_sentences(console, closing)
-
+from quagmires.commands import run_command
+from quagmires.common.errors import command_line
 
 if __name__ == "__main__":
-    command_line(main)
+    command_line(lambda: run_command("predict"))

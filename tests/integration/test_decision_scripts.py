@@ -1,12 +1,10 @@
 import json
-import sys
 
 import numpy as np
 import pandas as pd
-import predict_outcomes
 import pytest
-import rank_models
 
+from quagmires.commands import predict, rank, run_command
 from quagmires.common.errors import UserError
 from quagmires.config.analysis_settings import AnalysisSettings, StudySettings
 from quagmires.config.schema import Analysis
@@ -62,9 +60,8 @@ def decide(tmp_path, monkeypatch, capsys):
         metrics.to_parquet(tmp_path / "metrics.parquet")
         files = ["--metrics", tmp_path / "metrics.parquet", "--analysis", tmp_path / "analysis.json"]
         files += ["--output-folder", tmp_path / "decisions"]
-        monkeypatch.setattr(sys, "argv", [script.__name__, *map(str, files), *arguments])
-        script.main()
-        name = {rank_models: "rank", predict_outcomes: "predict"}[script]
+        name = {rank: "rank", predict: "predict"}[script]
+        run_command(name, [*map(str, files), *arguments])
         text = (tmp_path / "decisions" / f"{name}.txt").read_text()
         assert capsys.readouterr().out == text
         table = pd.read_csv(tmp_path / "decisions" / f"{name}.csv")
@@ -90,7 +87,7 @@ def test_rank_needs_no_rl_and_its_files_agree(decide):
     metrics = pd.concat(
         [without_rl(study("one", 8, 1), list(range(8))), without_rl(study("two", 5, 2), list(range(5)))]
     )
-    text, table, document = decide(rank_models, metrics, levels={"one": "dataset", "two": "instance"})
+    text, table, document = decide(rank, metrics, levels={"one": "dataset", "two": "instance"})
     assert_same(table, document, "models")
     assert table["study"].value_counts().to_dict() == {"one": 8, "two": 5}
     assert "after RL" not in text.split("Set aside (paper")[0]
@@ -102,12 +99,12 @@ def test_rank_needs_no_rl_and_its_files_agree(decide):
 
 def test_rank_shows_outcomes_where_they_are_known(decide):
     metrics = without_rl(study("one", 6, 1), [0, 1, 2])
-    text, _, _ = decide(rank_models, metrics)
+    text, _, _ = decide(rank, metrics)
     assert text.count(f"{metrics['outcome'].iloc[4]:.3f}") >= 1 and "after RL" in text
 
 
 def test_predict_foretells_those_without_rl_by_every_predictor(decide):
-    text, table, document = decide(predict_outcomes, without_rl(study("one", 10, 3), [1, 4, 6]))
+    text, table, document = decide(predict, without_rl(study("one", 10, 3), [1, 4, 6]))
     assert_same(table, document, "predictions")
     assert table["predictor"].unique().tolist() == list(PREDICTORS)
     assert sorted(table["recipe"].unique()) == [f"traces.random-{number}k.ep2.lr1e-5" for number in (2, 5, 7)]
@@ -120,11 +117,11 @@ def test_predict_foretells_those_without_rl_by_every_predictor(decide):
 
 def test_predictions_are_repeatable(decide):
     metrics = without_rl(study("one", 8, 3), [1, 4])
-    assert decide(predict_outcomes, metrics)[0] == decide(predict_outcomes, metrics)[0]
+    assert decide(predict, metrics)[0] == decide(predict, metrics)[0]
 
 
 def test_with_all_outcomes_each_is_predicted_from_the_others(decide):
-    text, table, document = decide(predict_outcomes, study("one", 10, 4))
+    text, table, document = decide(predict, study("one", 10, 4))
     assert_same(table, document, "predictions")
     assert document["studies"][0]["checked"] and table["outcome"].notna().all()
     shown = table[table["predictor"] == "pass_at_large_k"]
@@ -138,20 +135,20 @@ def test_with_all_outcomes_each_is_predicted_from_the_others(decide):
 
 @pytest.mark.parametrize("measured", [0, 2])
 def test_too_few_rl_results_are_said_to_be_not_enough(decide, measured):
-    text, table, document = decide(predict_outcomes, without_rl(study("one", 6, 5), list(range(measured, 6))))
+    text, table, document = decide(predict, without_rl(study("one", 6, 5), list(range(measured, 6))))
     assert f"No prediction: not enough models: {measured} with RL results, at least 3 are needed." in text
     assert table.empty and "prediction" in table and document["studies"][0]["predictions"] == []
 
 
 def test_one_study_without_results_does_not_stop_the_others(decide):
     metrics = pd.concat([without_rl(study("none", 4, 1), [0, 1, 2, 3]), without_rl(study("some", 8, 2), [0, 1])])
-    text, table, _ = decide(predict_outcomes, metrics)
+    text, table, _ = decide(predict, metrics)
     assert "not enough models" in text and table["study"].unique().tolist() == ["some"]
 
 
 def test_a_predictor_that_does_not_apply_gives_way_and_it_says_so(decide):
     metrics = without_rl(study("one", 8, 6), [0, 1])
-    arguments = (predict_outcomes, metrics, "--predictor", "generalization_loss")
+    arguments = (predict, metrics, "--predictor", "generalization_loss")
     text, _, document = decide(*arguments)
     assert "SFT generalization loss, fitted on 6" in text
     text, table, document = decide(*arguments, levels={"one": "instance"})
@@ -162,21 +159,21 @@ def test_a_predictor_that_does_not_apply_gives_way_and_it_says_so(decide):
 
 def test_another_outcome_can_be_predicted(decide):
     metrics = without_rl(study("one", 8, 7), [0, 1])
-    best, last = (decide(predict_outcomes, metrics, "--outcome", kind)[1]["prediction"] for kind in ("best", "last"))
+    best, last = (decide(predict, metrics, "--outcome", kind)[1]["prediction"] for kind in ("best", "last"))
     assert (last < best).all()
 
 
 def test_mistakes_are_answered_in_one_line(decide, tmp_path):
     with pytest.raises(UserError, match="there is no 'luck'; choose one of pass_at_1, "):
-        decide(predict_outcomes, study("one", 5, 8), "--predictor", "luck")
+        decide(predict, study("one", 5, 8), "--predictor", "luck")
     with pytest.raises(UserError, match="none of the studies of toys"):
-        decide(rank_models, study("one", 5, 8), levels={"other": "dataset"})
+        decide(rank, study("one", 5, 8), levels={"other": "dataset"})
 
 
 def test_texts_are_narrow_plain_ascii(decide):
     metrics = without_rl(study("one", 8, 9), [0, 1, 2])
     metrics.loc[0, ["recipe", "subset"]] = [LONG, "longest-850k+shortest-850k"]
-    for script in (rank_models, predict_outcomes):
+    for script in (rank, predict):
         text, _, _ = decide(script, metrics)
         assert text.isascii() and max(map(len, text.splitlines())) <= WIDTH
         assert not any(line.endswith("...") for line in text.splitlines())
@@ -184,7 +181,7 @@ def test_texts_are_narrow_plain_ascii(decide):
 
 def test_square_brackets_are_printed_as_they_are(decide, tmp_path):
     """They are markup to rich."""
-    assert "*** [bold]a toy[/bold] ***" in decide(rank_models, study("one", 4, 9), label="[bold]a toy[/bold]")[0]
+    assert "*** [bold]a toy[/bold] ***" in decide(rank, study("one", 4, 9), label="[bold]a toy[/bold]")[0]
     publish(tmp_path, "any", pd.DataFrame(), {}, lambda console: console.print("[red]50%[/red]"))
     assert (tmp_path / "any.txt").read_text() == "[red]50%[/red]\n"
 
@@ -216,7 +213,7 @@ def test_candidates_beyond_the_calibrated_range_come_with_a_warning():
 def test_predictions_far_outside_come_without_chances_and_are_headed_as_predictions(decide):
     metrics = without_rl(study("one", 8, 11), [4, 5, 6, 7])
     metrics["pass_at_large_k"] = [0.50, 0.52, 0.54, 0.56, 0.53, 0.80, 0.90, 0.90]
-    text, table, document = decide(predict_outcomes, metrics)
+    text, table, document = decide(predict, metrics)
     shown = table[table["predictor"] == "pass_at_large_k"].set_index("outside").sort_index()
     assert shown["beats_calibration"].notna().tolist() == [True, False, False, False]
     assert document["studies"][0]["predictions"][-1].keys() == {*table.columns} - {"study"}
@@ -233,10 +230,10 @@ def test_rank_shows_pass_at_k_of_those_set_aside_and_ties_across_groups(decide):
         pass_at_1=[0.5, 0.4, 0.4, 0.1],
         generalization_loss=[0.5, 0.6, 0.6, 0.9],
     )
-    text, _, _ = decide(rank_models, metrics, levels={"one": "instance"})
+    text, _, _ = decide(rank, metrics, levels={"one": "instance"})
     assert "3 (= 2)" in text and "directly above it" in text
     metrics["pass_at_1"], metrics["generalization_loss"] = [0.5, 0.4, 0.3, 0.1], [0.5, 0.6, 0.7, 0.9]
-    text, _, _ = decide(rank_models, metrics)
+    text, _, _ = decide(rank, metrics)
     row = next(line for line in text.split("set aside")[1].splitlines() if line.startswith("random 3k"))
     assert "0.760" in row
 

@@ -3,12 +3,11 @@
 import json
 
 import pandas as pd
-import predict_outcomes
 import pytest
-import rank_models
 import yaml
 from report_page import BESIDE, RANDOM, SVG, Page, figures_of, tables_of, trained
 
+from quagmires.commands import predict, rank
 from quagmires.config.analysis_settings import AnalysisSettings, analysis_settings
 from quagmires.config.experiment import read_experiment
 from quagmires.planning import throughput
@@ -70,8 +69,8 @@ def decided(demo):
     answer = forecast(models, "instance", question)
     ranking = rank_candidates(models, "instance", settings.analysis.confidence)
     return {
-        "decisions/rank.json": rank_models.document(settings, {"toy": ranking}),
-        "decisions/predict.json": predict_outcomes.document(settings, question, {"toy": answer}),
+        "decisions/rank.json": rank.document(settings, {"toy": ranking}),
+        "decisions/predict.json": predict.document(settings, question, {"toy": answer}),
     }
 
 

@@ -6,11 +6,11 @@ import math
 import re
 from itertools import pairwise
 
-import make_report
 import pandas as pd
 import pytest
 from report_page import RANDOM, trained
 
+from quagmires.commands import run_command
 from quagmires.common.errors import UserError
 from quagmires.reporting.html.training import sparkline
 
@@ -126,19 +126,17 @@ def test_same_results_give_the_same_report(report, everything):
     assert report(everything).html == report({}).html
 
 
-def test_script_writes_the_report_and_says_what_it_lacks(tmp_path, demo, monkeypatch, capsys):
+def test_script_writes_the_report_and_says_what_it_lacks(tmp_path, demo, capsys):
     experiment, settings = demo
     for name, content in (("analysis", settings), ("config", experiment.config)):
         (tmp_path / f"{name}.json").write_text(content.model_dump_json())
     output = tmp_path / "report.html"
-    command = ["make_report.py", f"--results={tmp_path}", f"--config={tmp_path / 'config.json'}", f"--output={output}"]
-    monkeypatch.setattr("sys.argv", [*command, f"--analysis={tmp_path / 'analysis.json'}"])
-    make_report.main()
+    command = [f"--results={tmp_path}", f"--config={tmp_path / 'config.json'}", f"--output={output}"]
+    run_command("report", [*command, f"--analysis={tmp_path / 'analysis.json'}"])
     assert re.fullmatch(rf"{output}: \d\.\d MB\n", capsys.readouterr().out)
     assert output.read_text().endswith("</html>\n")
-    monkeypatch.setattr("sys.argv", [*command, f"--analysis={tmp_path / 'none.json'}"])
     with pytest.raises(UserError, match="none.json: no such file"):
-        make_report.main()
+        run_command("report", [*command, f"--analysis={tmp_path / 'none.json'}"])
 
 
 def points(values) -> list[tuple[float, float]]:
