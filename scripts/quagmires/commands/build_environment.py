@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import BinaryIO
 
 from quagmires.common.errors import UserError
 from quagmires.common.files import remove, write_text
@@ -49,7 +50,7 @@ def run(options: argparse.Namespace) -> None:
     write_text(options.stamp, f"{sha256_file(options.lock)}\n")
 
 
-def install(package: Path, python: Path, log) -> None:
+def install(package: Path, python: Path, log: BinaryIO) -> None:
     """Copy a pure package of this repository into site-packages: no build tool, nothing resolved."""
     found = subprocess.run(
         [str(python), "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"],
@@ -61,7 +62,7 @@ def install(package: Path, python: Path, log) -> None:
     log.write(f"copied {package} to site-packages\n".encode())
 
 
-def run_uv(arguments: list[str], log, check: bool = True) -> bool:
+def run_uv(arguments: list[str], log: BinaryIO, check: bool = True) -> bool:
     """Run uv; True if it succeeded. With `check`, a failure is an error with uv's last words."""
     environment = {"UV_HTTP_TIMEOUT": "300", **os.environ}
     result = subprocess.run(
@@ -78,7 +79,7 @@ def run_uv(arguments: list[str], log, check: bool = True) -> bool:
 
 def configured_sources() -> list[str]:
     """uv options for the indexes and wheel folders that pip is configured with; uv does not read pip's settings."""
-    values = {name: [] for name in ("index-url", "extra-index-url", "find-links")}
+    values: dict[str, list[str]] = {name: [] for name in ("index-url", "extra-index-url", "find-links")}
     listed = subprocess.run([sys.executable, "-m", "pip", "config", "list"], capture_output=True, text=True)
     for line in listed.stdout.splitlines():
         key, _, value = line.partition("=")

@@ -61,7 +61,7 @@ def grade_files(
     # File by file: the texts of a whole evaluation do not fit into memory.
     for file in files:
         responses = read_responses(file)
-        if golds is not None:
+        if benchmark:
             responses["gold"] = golds_of(responses, golds, benchmark)
         check(responses, file)
         graded.append(grade(responses, grader).drop(columns=without, errors="ignore"))

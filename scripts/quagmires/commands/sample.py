@@ -10,6 +10,7 @@ import sys
 import traceback
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 from quagmires.common import processes, provenance, terminal
 from quagmires.common.errors import UserError
@@ -132,7 +133,9 @@ def check_context(model: Path, max_tokens: int) -> None:
         raise UserError(f"{model}: its context is {context} tokens, evaluation.max_tokens is {max_tokens}; lower it")
 
 
-def render(tokenizer, benchmarks: dict, instruction: str, max_tokens: int) -> dict[tuple[str, str], list[int]]:
+def render(
+    tokenizer: Any, benchmarks: dict[str, dict[str, str]], instruction: str, max_tokens: int
+) -> dict[tuple[str, str], list[int]]:
     """(benchmark, problem id) -> prompt token ids; a prompt that leaves no room for a response is an error."""
     prompts = {}
     for name, problems in benchmarks.items():
@@ -169,7 +172,9 @@ def settle_identity(folder: Path, identity: dict, discard_others: bool) -> None:
         write_json(path, identity)
 
 
-def draw(options: argparse.Namespace, tokenizer, prompts: dict, missing: list[shards.Shard]) -> sampling.Tally:
+def draw(
+    options: argparse.Namespace, tokenizer: Any, prompts: dict[tuple[str, str], list[int]], missing: list[shards.Shard]
+) -> sampling.Tally:
     """Draw the missing shards with one engine; a failure ends in one line with the engine's last words."""
     problems = Counter(benchmark for benchmark, _ in prompts)
     report = Report(options.name, sum(shard.repetitions * problems[shard.benchmark] for shard in missing))

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 
 import psutil
 
@@ -150,7 +151,7 @@ def _ignore_sigterm() -> None:
 def _exit_on_sigterm() -> Iterator[None]:
     """Raise SystemExit at the first SIGTERM; later ones do not disturb the end that it began."""
 
-    def leave(signum, frame):
+    def leave(signum: int, frame: FrameType | None) -> None:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         raise SystemExit(128 + signum)
 

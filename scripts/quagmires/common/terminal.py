@@ -5,6 +5,7 @@ import sys
 import traceback
 from dataclasses import dataclass
 from pathlib import Path
+from types import TracebackType
 from typing import TextIO
 
 # Where progress and errors go. A script that sends its engine's output to a log keeps the terminal here.
@@ -48,7 +49,7 @@ def redirect_output(log: Path) -> None:
         os.dup2(target.fileno(), 1)
         os.dup2(target.fileno(), 2)
 
-    def report(kind, error, trace):
+    def report(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
         traceback.print_exception(kind, error, trace)
         words = str(error).strip().splitlines()
         print(f"error: {kind.__name__}: {words[0] if words else ''}; see {log}", file=stream)
