@@ -6,6 +6,7 @@ They are written beside the metrics (analysis.json), so that scripts run alone a
 from pathlib import Path
 from typing import Annotated, Literal
 
+import pandas as pd
 from pydantic import Field, ValidationError
 
 from quagmires.common.errors import UserError
@@ -65,7 +66,7 @@ class AnalysisSettings(Block):
             raise UserError(f"{path}: {where}: {first['msg']}; `snakemake tables` writes it anew") from None
 
 
-def analysis_settings(config: Config, sheet, label: str = "") -> AnalysisSettings:
+def analysis_settings(config: Config, sheet: pd.DataFrame, label: str = "") -> AnalysisSettings:
     """The settings of a config; `sheet` is the expanded run sheet (experiment.py), `label` one that goes before the
     config's: that of metrics which were stored by another experiment.
     """

@@ -1,6 +1,6 @@
 """A config expanded into the runs it stands for: SFT models, GRPO runs, checkpoints, and the paths of all of them."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from quagmires.common.errors import UserError
-from quagmires.config.loading import Files, parse, validate_part
+from quagmires.config.loading import Files, Location, parse, validate_part
 from quagmires.config.schema import GRPO, SFT, Config, Evaluation, Pool, ProblemSource, Recipe, Study
 from quagmires.config.subset_names import BASE, parse_subset, subset_size
 
@@ -219,13 +219,13 @@ def _check_studies(config: Config, files: Files) -> None:
         raise files.error(("analysis", "budgets"), f"{bounds} must rise")
 
 
-def check_known(files: Files, location, name: str, known, noun: str, block: str) -> None:
+def check_known(files: Files, location: Location, name: str, known: Collection[str], noun: str, block: str) -> None:
     """Refuse a name that is not in `known`; `block` is where the config, or a module, has them."""
     if name not in known:
         raise files.error(location, f"unknown {noun} {name!r}; `{block}` has {', '.join(known)}")
 
 
-def _sft_run(config: Config, files: Files, location, study: Study, given: str | Recipe, sft: SFT) -> SFTRun:
+def _sft_run(config: Config, files: Files, location: Location, study: Study, given: str | Recipe, sft: SFT) -> SFTRun:
     recipe = Recipe(subset=given) if isinstance(given, str) else given
     run = SFTRun(
         model=study.model,
