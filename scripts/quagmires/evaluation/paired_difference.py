@@ -4,8 +4,9 @@ Problems differ far more than checkpoints do. The error of per-problem differenc
 the more the two checkpoints find the same problems hard.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -67,13 +68,13 @@ def compare(
     first, second = _same_problems(first, second, benchmarks)
     rows, curves = [], []
     for name in dict.fromkeys(first["benchmark"]):
-        pair = [table[table["benchmark"] == name] for table in (first, second)]
-        samples = int(min(table["n"].min() for table in pair))
+        one, other = (table[table["benchmark"] == name] for table in (first, second))
+        samples = int(min(one["n"].min(), other["n"].min()))
         if ks is not None and max(ks) > samples:
             raise UserError(f"benchmark {name}: k = {max(ks)}, but there are {samples} samples; ask for a smaller k")
-        curve = {k: _difference(*pair, k) for k in ks or powers_of_two(samples)}
+        curve = {k: _difference(one, other, k) for k in ks or powers_of_two(samples)}
         curves.append(curve)
-        rows += [_row(name, k, len(pair[0]), *entry) for k, entry in curve.items()]
+        rows += [_row(name, k, len(one), *entry) for k, entry in curve.items()]
     for k in sorted(set.intersection(*(set(curve) for curve in curves))):
         before, after, values, errors = zip(*(curve[k] for curve in curves), strict=True)
         value, error = macro_average(values, errors)
@@ -115,7 +116,7 @@ def _same_problems(
     return first, second.set_index(KEY).loc[keys[0]].reset_index()
 
 
-def _named(key) -> str:
+def _named(key: Mapping[str, Any] | pd.Series) -> str:
     return f"problem {key['problem_id']} of {key['benchmark']}"
 
 

@@ -79,8 +79,8 @@ def mean_with_error(values: np.ndarray) -> tuple[float, float]:
 
 def macro_average(means: Sequence[float], errors: Sequence[float]) -> tuple[float, float]:
     """The unweighted mean over benchmarks and its standard error, benchmarks being independent."""
-    means, errors = np.asarray(means, dtype=float), np.asarray(errors, dtype=float)
-    return float(means.mean()), float(np.sqrt((errors**2).sum()) / len(errors))
+    variances = np.asarray(errors, dtype=float) ** 2
+    return float(np.asarray(means, dtype=float).mean()), float(np.sqrt(variances.sum()) / len(variances))
 
 
 def bootstrap_means(values: np.ndarray, generator: np.random.Generator, draws: int = BOOTSTRAPS) -> np.ndarray:

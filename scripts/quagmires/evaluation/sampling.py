@@ -97,6 +97,8 @@ class Draw:
         settings = {"max_model_len": self.sampling.max_tokens, "seed": self.sampling.seed, **engine}
         llm = start_engine(model, settings)
         task, loop = asyncio.current_task(), asyncio.get_running_loop()
+        # `asyncio.run` runs it as one.
+        assert task is not None
         stopped: list[int] = []
 
         def stop(number: int, _frame: Any) -> None:

@@ -85,8 +85,9 @@ def macro_scores(benchmarks: dict[str, dict], draws: dict[str, Draws] | None = N
         return {"pass_at_k": {}, "majority_at_k": {}, **dict.fromkeys(RATES)}
     scores = list(benchmarks.values())
     macro = {curve: _macro_curve([one.get(curve, {}) for one in scores]) for curve in ("pass_at_k", "majority_at_k")}
-    for k, entry in macro["pass_at_k"].items() if draws else ():
-        entry |= _interval(np.mean([one[k] for one in draws.values()], axis=0), entry["standard_error"])
+    if draws:
+        for k, entry in macro["pass_at_k"].items():
+            entry |= _interval(np.mean([one[k] for one in draws.values()], axis=0), entry["standard_error"])
     return {**macro, **{name: float(np.mean([one[name] for one in scores])) for name in RATES}}
 
 

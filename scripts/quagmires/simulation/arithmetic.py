@@ -170,7 +170,7 @@ def base_rows(count: int, careful_share: float, forbidden: set[Chain], rng: rand
 
     Problems may repeat, as in a pre-training corpus, but none of `forbidden` is among them.
     """
-    rows = []
+    rows: list[dict[str, str]] = []
     while len(rows) < count:
         chain = draw_chain(rng)
         if chain in forbidden:

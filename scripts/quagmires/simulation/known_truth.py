@@ -7,6 +7,7 @@ real benchmarks, most of it is shared: problems that happen to be easy are easy 
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -86,7 +87,7 @@ class World:
         """Metrics of a world's models, with the columns that statistics and decisions use."""
         true = generator.normal(size=self.models)
         problems = generator.normal(size=1 + DRAWS)
-        columns = {}
+        columns: dict[str, Any] = {}
         for name, share in self.carried.items():
             value = np.sqrt(share) * true + np.sqrt(1 - share) * generator.normal(size=self.models)
             value = MEAN[name] + self.spread * SIGNS[name] * value

@@ -5,6 +5,7 @@ problems has p = 0. From n samples of each problem, c of them right, the paramet
 (Kazdan et al. 2025, arXiv 2510.05197; zero inflation: Verine et al. 2026, openreview IGzxVhdGMb).
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -148,7 +149,7 @@ def _point(model: BetaBinomial, zero_inflated: bool) -> list[float]:
     return [np.log(model.a), np.log(model.b)] + [model.zero] * zero_inflated
 
 
-def _objective(counts: Counts, zero_inflated: bool):
+def _objective(counts: Counts, zero_inflated: bool) -> Callable[[np.ndarray], tuple[float, np.ndarray]]:
     """Minus the log-likelihood and its gradient."""
     n, c, problems = counts.n, counts.c, counts.problems
     constant = log_binomial(n, c)

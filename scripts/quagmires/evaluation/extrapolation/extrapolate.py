@@ -87,7 +87,10 @@ def extrapolate(
     reasons: dict[int, list[str]] = {k: [] for k in ks}
     for index, k in enumerate(ks):
         if k > smallest:
-            at_k = {name: tuple(float(part[index]) for part in one) for name, one in ranges.items()}
+            at_k = {
+                name: (float(value[index]), float(below[index]), float(above[index]))
+                for name, (value, below, above) in ranges.items()
+            }
             reasons[k] = general + doubts_at_k(k, smallest, chosen, at_k)
     means = {name: float(values.mean()) for name, values in held_out.items()}
     return Extrapolation(pd.DataFrame(rows), chosen, means, reasons)

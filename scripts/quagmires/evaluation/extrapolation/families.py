@@ -5,8 +5,8 @@ from typing import Protocol
 import numpy as np
 
 from quagmires.evaluation.extrapolation import beta_binomial
-from quagmires.evaluation.extrapolation.beta_binomial import Counts
-from quagmires.evaluation.extrapolation.mixtures import fit_free, fit_logit_normal
+from quagmires.evaluation.extrapolation.beta_binomial import BetaBinomial, Counts
+from quagmires.evaluation.extrapolation.mixtures import LogitNormal, fit_free, fit_logit_normal
 
 # Names of the families and their number of parameters.
 PARAMETERS = {"beta_binomial": 2, "zero_inflated": 3, "logit_normal": 2}
@@ -17,7 +17,8 @@ FOLDS = 5
 class Difficulty(Protocol):
     """A fitted distribution of a problem's probability of a right sample."""
 
-    at_bound: bool
+    @property
+    def at_bound(self) -> bool: ...
 
     def log_probability(self, n: np.ndarray, c: np.ndarray) -> np.ndarray: ...
     def pass_at_k(self, k: np.ndarray) -> np.ndarray: ...
@@ -25,7 +26,7 @@ class Difficulty(Protocol):
 
 
 def fit(name: str, counts: Counts, start: Difficulty | None = None) -> Difficulty:
-    """Fit the family `name`; from `start` alone where there is one, as for a resample of the same problems.
+    """Fit the family `name`; from `start` alone, a fit of it, where there is one, as for a resample of the problems.
 
     Raises
     ------
@@ -35,7 +36,9 @@ def fit(name: str, counts: Counts, start: Difficulty | None = None) -> Difficult
     if name == FREE:
         return fit_free(counts)
     if name == "logit_normal":
+        assert isinstance(start, LogitNormal | None)
         return fit_logit_normal(counts, start)
+    assert isinstance(start, BetaBinomial | None)
     return beta_binomial.fit(counts, zero_inflated=name == "zero_inflated", start=start)
 
 
