@@ -56,7 +56,7 @@ class Smoother:
     @classmethod
     def of(cls, lines: Sequence[Line], fitted: np.ndarray) -> "Smoother":
         """From the lines of a predictor and the places of the fitted models."""
-        weights = sum(_line_weights(line.columns, fitted) for line in lines) / len(lines)
+        weights = np.mean([_line_weights(line.columns, fitted) for line in lines], axis=0)
         residuals = np.eye(len(fitted)) - weights[fitted]
         gram = residuals.T @ residuals
         first, second = np.trace(gram), (gram * gram).sum()
@@ -109,7 +109,7 @@ class KnownErrors:
         return float(np.nansum([self.questions**2, self.runs**2, self.checkpoints**2]))
 
 
-def _root_mean_square(errors: Sequence[float]) -> float:
+def _root_mean_square(errors: np.ndarray | pd.Series) -> float:
     values = np.asarray(errors, dtype=float)
     values = values[np.isfinite(values)]
     return float(np.sqrt(np.mean(values**2))) if len(values) else np.nan
@@ -150,8 +150,8 @@ class Calibration:
         if len(fitted) < needed:
             raise NotEnoughModels(f"not enough models: {len(fitted)} with RL results, at least {needed} are needed")
         smoother = Smoother.of(lines, fitted)
-        predictions = sum(_line_weights(line.columns, fitted) @ line.target[fitted] + line.add for line in lines) / len(
-            lines
+        predictions = np.mean(
+            [_line_weights(line.columns, fitted) @ line.target[fitted] + line.add for line in lines], axis=0
         )
         residuals = models["outcome"].to_numpy(float)[fitted] - predictions[fitted]
         scale = float(np.sqrt(residuals @ residuals / smoother.effective_residuals))

@@ -133,8 +133,9 @@ def _after_rl(run: dict, paths: list[Path], before: pd.DataFrame, pass_at_1: flo
 
 
 def _no_rl() -> dict:
-    numbers = ("samples_after_rl", "outcome_best", "outcome_last", "outcome_mean_of_run_best", "outcome")
-    numbers += ("outcome_se", "gain", "gain_se", "outcome_clean", *(f"{name}_after" for name in RATES))
+    outcomes = ("outcome_best", "outcome_last", "outcome_mean_of_run_best", "outcome", "outcome_se")
+    rates = (f"{name}_after" for name in RATES)
+    numbers = ("samples_after_rl", *outcomes, "gain", "gain_se", "outcome_clean", *rates)
     return {"outcome_scores": None, "outcome_draws": None, **dict.fromkeys(numbers, np.nan)}
 
 

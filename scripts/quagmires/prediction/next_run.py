@@ -10,7 +10,12 @@ DRAWS = 20_000
 
 
 def next_runs(
-    calibration_models: pd.DataFrame, candidates: pd.DataFrame, predictor: Predictor, confidence: float, **options
+    calibration_models: pd.DataFrame,
+    candidates: pd.DataFrame,
+    predictor: Predictor,
+    confidence: float,
+    outcome: str = "best",
+    errors_in_variables: bool = False,
 ) -> pd.DataFrame:
     """How much an RL run of each candidate would narrow the intervals of all candidates.
 
@@ -21,7 +26,7 @@ def next_runs(
 
     Parameters
     ----------
-    calibration_models, candidates, predictor, confidence, options
+    calibration_models, candidates, predictor, confidence, outcome, errors_in_variables
         as of `calibration.predict_outcomes`.
 
     Returns
@@ -30,7 +35,7 @@ def next_runs(
     intervals of all candidates, and `narrowing`, their difference. Without candidates whose predictor is unknown;
     empty if fewer than two are left.
     """
-    calibration = Calibration.fit(calibration_models, candidates, predictor, **options)
+    calibration = Calibration.fit(calibration_models, candidates, predictor, outcome, errors_in_variables)
     places = len(calibration_models) + np.arange(len(candidates))
     predictable = np.isfinite(calibration.predictions[places])
     places, names = places[predictable], candidates.index[predictable]
@@ -53,7 +58,8 @@ def chances(
     candidates: pd.DataFrame,
     predictor: Predictor,
     seed: int,
-    **options,
+    outcome: str = "best",
+    errors_in_variables: bool = False,
 ) -> pd.DataFrame:
     """How likely each candidate has the best outcome of the candidates, and a better one than all calibration models.
 
@@ -67,7 +73,7 @@ def chances(
 
     Parameters
     ----------
-    calibration_models, candidates, predictor, options
+    calibration_models, candidates, predictor, outcome, errors_in_variables
         as of `calibration.predict_outcomes`.
     seed
         of the draws.
@@ -77,7 +83,7 @@ def chances(
     DataFrame with the index of `candidates`: `best_of_predicted`, which adds up to one, `beats_calibration`; nan where
     the predictor is unknown or far outside
     """
-    calibration = Calibration.fit(calibration_models, candidates, predictor, **options)
+    calibration = Calibration.fit(calibration_models, candidates, predictor, outcome, errors_in_variables)
     new = slice(len(calibration_models), None)
     center, weights = calibration.predictions[new], calibration.smoother.weights[new]
     predictable = np.isfinite(center) & (calibration.outside()[new] <= FAR)

@@ -124,9 +124,9 @@ class RankingChanges:
 def ranking_changes(models: pd.DataFrame) -> RankingChanges:
     """From the models of a study; tau is None with fewer than two models, or if all have the same outcome."""
     comparison = outcome_comparison(models)
-    taus = [_kendall(comparison["best"], comparison[kind]) for kind in KINDS[1:]]
+    last, mean_of_run_best = (_kendall(comparison["best"], comparison[kind]) for kind in KINDS[1:])
     first = {kind: comparison.loc[comparison[kind].idxmax(), "recipe"] for kind in KINDS} if len(comparison) else {}
-    return RankingChanges(len(comparison), *taus, first)
+    return RankingChanges(len(comparison), last, mean_of_run_best, first)
 
 
 def _kendall(first: pd.Series, second: pd.Series) -> float | None:

@@ -17,6 +17,7 @@ selection_cost.py (what choosing by a predictor costs).
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import pandas as pd
@@ -31,6 +32,8 @@ BASELINE = "pass_at_1"
 ROUNDING = 1e-12
 # After centring and scaling to length one, columns with a smaller share of their own are copies of the others.
 COLLINEAR = 1e-10
+# What a predictor's function makes of models.
+Made = TypeVar("Made")
 
 
 @dataclass(frozen=True)
@@ -92,17 +95,17 @@ class Predictor:
     def title(self, models: pd.DataFrame) -> str:
         """The label, filled from the columns it names; a bracket whose column is missing is left out."""
 
-        def filled(bracket: re.Match) -> str:
-            column = re.search(r"\{(\w+)\}", bracket[0])[1]
+        def filled(bracket: re.Match[str]) -> str:
+            column = bracket[1]
             values = models[column].dropna().astype(int) if column in models else pd.Series(dtype=int)
             if values.empty:
                 return ""
             low, high = values.min(), values.max()
             return bracket[0].replace(f"{{{column}}}", str(low) if low == high else f"{low}-{high}")
 
-        return re.sub(r" \([^()]*\{\w+\}[^()]*\)", filled, self.label)
+        return re.sub(r" \([^()]*?\{(\w+)\}[^()]*\)", filled, self.label)
 
-    def _from_columns(self, function: Callable, models: pd.DataFrame):
+    def _from_columns(self, function: Callable[[pd.DataFrame], Made], models: pd.DataFrame) -> Made:
         try:
             return function(models)
         except KeyError as error:
@@ -225,7 +228,7 @@ def fit_predict(predictor: Predictor, models: pd.DataFrame, fit: np.ndarray) -> 
     """
     masks = np.atleast_2d(fit)
     lines = predictor.lines(models)
-    predictions = sum(_predict_line(line, masks) for line in lines) / len(lines)
+    predictions = np.mean([_predict_line(line, masks) for line in lines], axis=0)
     return predictions.reshape(np.shape(fit))
 
 

@@ -230,7 +230,7 @@ def _as_good_as(models: pd.DataFrame, aside: pd.Series, ranked: np.ndarray, conf
     if not kept:
         return found
     best = max(kept, key=lambda place: value[place])
-    for place in np.flatnonzero(aside & np.isfinite(value)):
+    for place in np.flatnonzero(aside & np.isfinite(value)).tolist():
         if value[place] >= value[best] or not _differ(models, best, place, "pass_at_large_k", confidence):
             found[place] = models["recipe"].iloc[best]
     return found
