@@ -3,7 +3,7 @@
 A job that several studies share is counted once, for the first of them in the config; so totals are sums.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -87,10 +87,11 @@ def check_budget(experiment: Experiment, jobs: Sequence[Job] | None = None) -> N
     total = sum(job.device_hours for job in jobs)
     if total <= limit:
         return
-    items: Counter[tuple[str, str]] = Counter()
+    items: defaultdict[tuple[str, str], float] = defaultdict(float)
     for job in jobs:
         items[job.study, STAGES[job.stage]] += job.device_hours
-    biggest = ", ".join(f"{study} {stage} {hours:,.0f}" for (study, stage), hours in items.most_common(3))
+    most = sorted(items.items(), key=lambda item: item[1], reverse=True)[:3]
+    biggest = ", ".join(f"{study} {stage} {hours:,.0f}" for (study, stage), hours in most)
     raise UserError(
         f"costs.max_gpu_hours: the plan is {total:,.0f} GPU-hours, the limit {limit:,.0f}; the biggest items are"
         f" {biggest}; take out studies or recipes, lower grpo.runs, or raise the limit (`snakemake plan` shows all)"

@@ -8,9 +8,10 @@ jobs again, onto the same files.
 import getpass
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from logging import Logger
 from pathlib import Path
-from types import ModuleType
+from typing import Protocol
 
 from quagmires.common.errors import UserError
 
@@ -18,8 +19,19 @@ from quagmires.common.errors import UserError
 REQUEUED_WITHIN_SECONDS = 300
 _TIMEOUT_SECONDS = 120
 
+# The states of jobs by id, and the seconds the question took; no states where SLURM did not answer.
+States = tuple[dict[str, str] | None, float | None]
+Query = Callable[[str, Logger], Awaitable[States]]
 
-def mend(plugin: ModuleType) -> None:
+
+class Plugin(Protocol):
+    """What `mend` replaces in the plugin's module."""
+
+    query_job_status: Query
+    get_min_job_age: Callable[[], int | None]
+
+
+def mend(plugin: Plugin) -> None:
     """Let the plugin's status query answer only in words that the plugin knows, from squeue even after an outage."""
     plugin.query_job_status = _mended(plugin.query_job_status)
     plugin.get_min_job_age = _remembered(plugin.get_min_job_age)
@@ -48,10 +60,10 @@ def _remembered(get_min_job_age: Callable[[], int | None]) -> Callable[[], int |
     return remembered
 
 
-def _mended(query: Callable) -> Callable:
+def _mended(query: Query) -> Query:
     first_seen: dict[str, float] = {}
 
-    async def query_job_status(command: str, logger):
+    async def query_job_status(command: str, logger: Logger) -> States:
         states, seconds = await query(command, logger)
         if states is None:
             return states, seconds

@@ -19,7 +19,7 @@ from scipy.optimize import nnls
 from quagmires.common.files import read_record
 from quagmires.config.experiment import Experiment
 from quagmires.config.subset_names import BASE
-from quagmires.planning.throughput import Entry
+from quagmires.planning.throughput import Drawing, Entry, Kind, Stage
 
 _UPDATE = ("timing_s/old_log_prob", "timing_s/ref", "timing_s/update_actor")
 # Start and speed can be told apart by runs of different length only.
@@ -30,9 +30,9 @@ _RUNS_TO_FIT, _SPREAD_TO_FIT = 3, 2.0
 class _Found:
     """What one stage's finished jobs of a model say."""
 
-    speeds: dict[str, float] = field(default_factory=dict)
-    start: dict[str, float] = field(default_factory=dict)
-    length: dict[str, float] = field(default_factory=dict)
+    speeds: dict[Kind, float] = field(default_factory=dict)
+    start: dict[Stage, float] = field(default_factory=dict)
+    length: dict[Drawing, float] = field(default_factory=dict)
     files: list[Path] = field(default_factory=list)
     hardware: set[str] = field(default_factory=set)
 

@@ -48,7 +48,10 @@ def spent(jobs: Sequence[Job], benchmarks: Path, results: Path) -> list[dict[str
 
 def _planned_hours(job: Job) -> float:
     """What was planned of that which is on record."""
-    return job.devices * job.work.seconds / 3600 if job.stage in _DRAWN else job.device_hours
+    if job.stage not in _DRAWN:
+        return job.device_hours
+    assert job.work is not None
+    return job.devices * job.work.seconds / 3600
 
 
 def _seconds(job: Job, benchmarks: Path, results: Path) -> float | None:

@@ -19,6 +19,8 @@ from quagmires.config.schema import Block, Cluster, Config, Name
 Kind = Literal["sft", "loss", "sampling", "grpo_sampling", "grpo_update"]
 # The jobs that start an engine.
 Stage = Literal["sft", "loss", "sampling", "grpo"]
+# Those whose work is in proportion to the length of responses.
+Drawing = Literal["sampling", "grpo"]
 Source = Literal["measured", "estimated"]
 Rate = Annotated[float, Field(gt=0)]
 
@@ -44,7 +46,7 @@ class Entry(Block):
     start_seconds: dict[Stage, Annotated[float, Field(ge=0)]] = Field(
         default_factory=dict, description="From a job's start to its first token, and from its last to its end."
     )
-    response_tokens: dict[Literal["sampling", "grpo"], Rate] = Field(
+    response_tokens: dict[Drawing, Rate] = Field(
         default_factory=dict, description="Mean length of responses; the cluster block's where it is not given."
     )
     runs: dict[str, int] = Field(default_factory=dict, description="How many finished jobs each stage is from.")
