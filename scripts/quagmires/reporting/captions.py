@@ -28,13 +28,15 @@ def figure_caption(name: str, settings: AnalysisSettings, path: Path = CAPTIONS)
         there is no caption, or it has an unknown placeholder.
     """
     block = settings.figures.get(name)
-    return _caption("figures", name, block and block.kind, block and block.studies, settings, path)
+    return _caption("figures", name, block.kind if block else None, block.studies if block else None, settings, path)
 
 
 def table_caption(name: str, settings: AnalysisSettings, path: Path = CAPTIONS) -> str:
     """The caption of a table, by its name or else its statistic; raises as `figure_caption`."""
     block = settings.tables.get(name)
-    return _caption("tables", name, block and block.statistic, block and block.studies, settings, path)
+    return _caption(
+        "tables", name, block.statistic if block else None, block.studies if block else None, settings, path
+    )
 
 
 def _caption(

@@ -7,6 +7,7 @@ is the paper's point.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,6 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.patheffects import withStroke
+from matplotlib.typing import LineStyleType
 
 from quagmires.config.labels import NO_SFT, examples_label, recipe_labels
 from quagmires.config.subset_names import BASE
@@ -42,7 +44,7 @@ from quagmires.reporting.figures.style import (
 ANNOTATED = 12
 # Inches that a label of the x axis needs, and that lines of a panel are set apart so that their bars do not overlap.
 TICK_LABEL, DODGE = 0.3, 0.19
-BEST = {
+BEST: dict[str, Any] = {
     "marker": "o",
     "markersize": 9,
     "fillstyle": "none",
@@ -60,7 +62,7 @@ class Stage:
     value: str
     error: str
     filled: bool
-    line: str
+    line: LineStyleType
     size: float
 
 
@@ -243,11 +245,11 @@ def bars(panels: Sequence[Panel], columns: int) -> Figure:
     return figure
 
 
-BAR_LOOKS = (
+BAR_LOOKS: tuple[dict[str, Any], ...] = (
     {"facecolor": "#CFE3F1", "hatch": "//////", "edgecolor": COLOURS[0], "linewidth": 0.6},
     {"facecolor": COLOURS[0], "edgecolor": COLOURS[0], "linewidth": 0.6},
 )
-BEST_BAR = {"facecolor": "none", "edgecolor": BLACK, "linewidth": 1.4}
+BEST_BAR: dict[str, Any] = {"facecolor": "none", "edgecolor": BLACK, "linewidth": 1.4}
 
 
 def _draw_bars(axis: Axes, models: pd.DataFrame) -> None:

@@ -6,6 +6,7 @@ the rule their examples were selected by, or where that is one, the number of ex
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -115,5 +116,5 @@ def _of_series(style: Series) -> dict:
     return {"color": style.colour, "marker": style.marker, "markersize": 7 if style.marker == "*" else 4.6}
 
 
-def _entry(name: str, **look) -> Line2D:
+def _entry(name: str, **look: Any) -> Line2D:
     return Line2D([], [], linestyle="none", label=name, **look)

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -122,7 +123,7 @@ def ranks(panels: Sequence[Panel], confidence: float, seed: int) -> Figure:
 
 
 def _draw_ranks(axis: Axes, panel: Panel, shown: Sequence[Predictor], confidence: float, seed: int) -> None:
-    beside = {"transform": axis.get_yaxis_transform(), "va": "center", "fontsize": NOTE}
+    beside: dict[str, Any] = {"transform": axis.get_yaxis_transform(), "va": "center", "fontsize": NOTE}
     lowest = 0.0
     for row, predictor in enumerate(shown):
         applies = predictor in applicable(panel.study.level)
@@ -131,8 +132,11 @@ def _draw_ranks(axis: Axes, panel: Panel, shown: Sequence[Predictor], confidence
             words = "too few models" if applies else "does not apply"
             axis.text(0.5, row, words, ha="center", color=GREY, style="italic", **beside)
             continue
-        lowest = min(lowest, result.spearman_low)
-        axis.plot([result.spearman_low, result.spearman_high], [row, row], color=COLOURS[0], linewidth=1.6)
+        low, high = result.spearman_low, result.spearman_high
+        # A rho has an interval.
+        assert low is not None and high is not None
+        lowest = min(lowest, low)
+        axis.plot([low, high], [row, row], color=COLOURS[0], linewidth=1.6)
         axis.plot(result.spearman, row, marker="o", color=COLOURS[0])
         axis.text(1.04, row, f"{choice(panel.finished, predictor).regret_at_1:.3f}", **beside)
     axis.text(1.04, -0.8, "cost", color=GREY, **beside)

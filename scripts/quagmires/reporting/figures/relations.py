@@ -98,7 +98,7 @@ def _points(panels: Sequence[Panel], columns: int, coding: Coding, x: str, y: st
     return figure, axes
 
 
-def draw_fit(axis: Axes, x: Sequence[float], y: Sequence[float], confidence: float) -> float | None:
+def draw_fit(axis: Axes, x: np.ndarray | pd.Series, y: np.ndarray | pd.Series, confidence: float) -> float | None:
     """Draw the least-squares line of y on x and the confidence band of its mean; return R2, None if there is no line.
 
     Two points give a line without a band and without an R2, which would be one.

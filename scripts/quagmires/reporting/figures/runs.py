@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -140,13 +141,13 @@ def _rows(
     tables = [_by_label(panel, table[table["study"] == panel.name]) for panel in panels]
     heights = [max(2.1, 0.6 + LEGEND_LINE * len(models)) for models in tables]
     figure = Figure(figsize=(WIDTHS[2], sum(heights)), layout="constrained")
-    parts = np.atleast_1d(figure.subfigures(len(panels), 1, height_ratios=heights))
+    parts = figure.subfigures(len(panels), 1, squeeze=False, height_ratios=heights)[:, 0]
     for part, panel, models in zip(parts, panels, tables, strict=True):
         if len(panels) > 1:
             part.suptitle(panel.study.title, fontsize=TEXT, weight="bold", x=0.01, ha="left")
         axes = part.subplots(1, 2)
         draw(axes, models, series_styles(list(models)))
-        handles = {}
+        handles: dict[str, Artist] = {}
         for axis in axes:
             handles.update(zip(*reversed(axis.get_legend_handles_labels()), strict=True))
         if handles:

@@ -12,6 +12,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
+from typing import Any
 
 import matplotlib.style
 import numpy as np
@@ -36,7 +37,7 @@ BLACK, GREY, FAINT = "#000000", "#5a5a5a", "#b8b8b8"
 # Inches, of one and two columns of a paper; points, as printed.
 WIDTHS = {1: 3.4, 2: 7.0}
 TITLE, TEXT, NOTE = 8, 7, 6
-STYLE = {
+STYLE: dict[str, Any] = {
     "font.family": ["DejaVu Sans"],
     "font.size": TEXT,
     "axes.titlesize": TITLE,
@@ -84,7 +85,7 @@ FORMATS = {
 }
 # Inches of a line of a legend.
 LEGEND_LINE = 0.145
-ERROR_BARS = {"elinewidth": 0.7, "capsize": 1.5, "capthick": 0.7}
+ERROR_BARS: dict[str, Any] = {"elinewidth": 0.7, "capsize": 1.5, "capthick": 0.7}
 
 
 @dataclass(frozen=True)
@@ -164,15 +165,15 @@ def legend_below(figure: Figure, *groups: Sequence[Artist]) -> None:
     groups
         labelled handles; each group has a row of its own, if they fit the width.
     """
-    groups = [list(group) for group in groups if group]
-    if not groups:
+    rows_of_handles = [list(group) for group in groups if group]
+    if not rows_of_handles:
         return
-    columns = max(map(len, groups))
+    columns = max(map(len, rows_of_handles))
     blank = Line2D([], [], linestyle="none", label="")
     # Legends are filled column by column.
-    entries = [(group + [blank] * columns)[column] for column in range(columns) for group in groups]
+    entries = [(group + [blank] * columns)[column] for column in range(columns) for group in rows_of_handles]
     if not _fit(figure, entries, columns):
-        entries = sum(groups, [])
+        entries = sum(rows_of_handles, [])
         columns = next((count for count in range(len(entries), 1, -1) if _fit(figure, entries, count)), 1)
     rows = ceil(len(entries) / columns)
     figure.set_figheight(figure.get_figheight() + LEGEND_LINE * (rows + 0.7))
@@ -180,7 +181,7 @@ def legend_below(figure: Figure, *groups: Sequence[Artist]) -> None:
 
 
 def _fit(figure: Figure, entries: Sequence[Artist], columns: int) -> bool:
-    letters = [len(entry.get_label()) for entry in entries]
+    letters = [len(str(entry.get_label())) for entry in entries]
     longest = [part.max() for part in np.array_split(letters, columns)]
     # Handle, its distance to the text, and that between columns.
     beside = (_handle(entries) + 0.8 + STYLE["legend.columnspacing"]) * TEXT / 72
