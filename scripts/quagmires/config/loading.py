@@ -101,16 +101,13 @@ def dotted(location: Location) -> str:
 
 def _holds(content: Any, location: Location) -> bool:
     for part in location:
-        if (
-            isinstance(content, Mapping)
-            and part in content
-            or isinstance(content, list)
-            and isinstance(part, int)
-            and part < len(content)
-        ):
-            content = content[part]
+        if isinstance(content, Mapping):
+            there = part in content
         else:
+            there = isinstance(content, list) and isinstance(part, int) and part < len(content)
+        if not there:
             return False
+        content = content[part]
     return True
 
 
@@ -148,7 +145,7 @@ def _explain(error: Mapping[str, Any], location: Location, block: type[Block]) -
         return "missing; add it"
     message = error["msg"][0].lower() + error["msg"][1:]
     if error["type"] == "string_pattern_mismatch":
-        message = _PATTERNS.get(location[-1], "use lower-case letters, digits, hyphens and underscores only")
+        message = _PATTERNS.get(str(location[-1]), "use lower-case letters, digits, hyphens and underscores only")
     return f"{message}; found {error['input']!r}"
 
 
