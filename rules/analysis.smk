@@ -128,7 +128,7 @@ rule tables:
         expand(
             f"{ROOT}/tables/{{table}}.{{suffix}}",
             table=TABLES,
-            suffix=("csv", "md", "tex"),
+            suffix=("csv", "json", "md", "tex"),
         ),
         f"{ROOT}/tables/tables.md",
     log:

@@ -1,4 +1,7 @@
-"""All tables of an experiment from its metrics alone, as CSV, Markdown and LaTeX, published values beside ours."""
+"""All tables of an experiment from its metrics alone, published values beside ours.
+
+A table is a CSV of all its numbers, and of what a reader sees JSON (for the report), Markdown and LaTeX.
+"""
 
 import argparse
 import re
@@ -14,20 +17,26 @@ from quagmires.config.analysis_settings import AnalysisSettings
 from quagmires.prediction.metrics_file import read_metrics
 from quagmires.prediction.outcome_errors import with_outcome
 from quagmires.reporting.captions import CAPTIONS, table_caption
-from quagmires.reporting.tables.formats import Layout, latex, markdown
-from quagmires.reporting.tables.models import models_frame, outcomes_frame, predictors_frame
-from quagmires.reporting.tables.models_layout import models_layout, outcomes_layout, predictors_layout
+from quagmires.reporting.tables.formats import TableLayout, latex, markdown, write_layout
+from quagmires.reporting.tables.general import (
+    models_frame,
+    models_layout,
+    outcomes_frame,
+    outcomes_layout,
+    predictors_frame,
+    predictors_layout,
+)
 from quagmires.reporting.tables.prediction import prediction_frame
 from quagmires.reporting.tables.prediction_layout import prediction_layout
 from quagmires.reporting.tables.published import Published
 
 
-class Table(NamedTuple):
-    """A table: its numbers and what is shown of them."""
+class ExperimentTable(NamedTuple):
+    """A table of an experiment: its numbers and what is shown of them."""
 
     name: str
     frame: pd.DataFrame
-    layout: Layout
+    layout: TableLayout
 
 
 def main() -> None:
@@ -47,23 +56,24 @@ def main() -> None:
         caption = table_caption(name, settings, options.captions)
         with whole_file(options.output / f"{name}.csv") as temporary:
             frame.to_csv(temporary, index=False, float_format="%.6g")
+        write_layout(options.output / f"{name}.json", layout)
         write_text(options.output / f"{name}.md", label + markdown(layout))
         write_text(options.output / f"{name}.tex", latex(layout, name, caption))
         sections.append(f"## {title(name)}\n\n{caption}\n\n{markdown(layout)}")
     write_text(options.output / "tables.md", label + "\n".join(sections))
 
 
-def tables(metrics: pd.DataFrame, settings: AnalysisSettings, published: Published) -> Iterator[Table]:
+def tables(metrics: pd.DataFrame, settings: AnalysisSettings, published: Published) -> Iterator[ExperimentTable]:
     """Those of the settings, then those of every experiment, the longest last."""
     for name, table in settings.tables.items():
         frame = prediction_frame(metrics, table, settings, published)
-        yield Table(name, frame, prediction_layout(frame, table, settings, published, metrics))
+        yield ExperimentTable(name, frame, prediction_layout(frame, table, settings, published, metrics))
     predictors = predictors_frame(metrics, settings)
-    yield Table("predictors", predictors, predictors_layout(predictors, settings))
+    yield ExperimentTable("predictors", predictors, predictors_layout(predictors, settings))
     outcomes = outcomes_frame(metrics, settings)
-    yield Table("outcomes", outcomes, outcomes_layout(outcomes, metrics, settings))
+    yield ExperimentTable("outcomes", outcomes, outcomes_layout(outcomes, metrics, settings))
     models = models_frame(metrics, settings)
-    yield Table("models", models, models_layout(models, settings))
+    yield ExperimentTable("models", models, models_layout(models, settings))
 
 
 def title(name: str) -> str:

@@ -15,7 +15,7 @@ from quagmires.planning.costs import SAMPLING, check_budget, make_plan, peak_dis
 from quagmires.planning.jobs import Job, planned_jobs
 from quagmires.planning.schedule import Task, Timetable, timetable
 from quagmires.planning.spending import spent
-from quagmires.reporting.plan_text import WIDTH, duration, plan_text, size
+from quagmires.reporting.plan_text import WIDTH, plan_text
 from support import ROOT, overlay, planned, script, snakemake
 
 
@@ -309,16 +309,6 @@ def test_the_text_fits_a_terminal_and_says_what_is_estimated(plan):
     assert f"{plan['totals']['device_hours']:,.0f}" in text
     assert "1,700 estimated" in text
     assert "figure2-mistral takes models: 5 from mistral-dataset" in text
-
-
-@pytest.mark.parametrize(("hours", "text"), [(7900, "329.2 d"), (30, "30.0 h"), (0.4, "24 min"), (0, "0")])
-def test_durations_are_read_at_a_glance(hours, text):
-    assert duration(hours) == text
-
-
-@pytest.mark.parametrize(("count", "text"), [(24.13e12, "24.1 TB"), (5e8, "500 MB"), (10, "< 1 MB"), (0, "0")])
-def test_sizes_are_read_at_a_glance(count, text):
-    assert size(count) == text
 
 
 def test_what_was_spent_is_set_against_what_was_planned_for_finished_jobs_alone(tmp_path):

@@ -2,6 +2,8 @@
 
 import textwrap
 from collections.abc import Iterable
+from functools import partial
+from typing import Literal
 
 import pandas as pd
 from rich import box
@@ -9,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from quagmires.common import shown_numbers
 from quagmires.config.labels import large_k_label
 from quagmires.prediction.calibration import FAR
 from quagmires.prediction.forecast import Forecast, Question
@@ -19,6 +22,10 @@ PLAIN = box.Box("    \n    \n -- \n    \n    \n    \n    \n    \n", ascii=True)
 MODEL_COLUMNS = ("SFT model", "set aside", "worse in both than")
 TEXT_COLUMNS = ("rank", *MODEL_COLUMNS)
 NEXT_RUNS_NAMED = 3
+# With a dash that is ASCII, as the files of decisions are.
+score, share, interval = (
+    partial(form, missing="-") for form in (shown_numbers.score, shown_numbers.share, shown_numbers.interval)
+)
 # All candidates narrow the intervals about alike if the least useful does so by this share of the most useful.
 ALIKE = 0.9
 PARTS = {
@@ -54,7 +61,7 @@ def show_ranking(console: Console, ranking: pd.DataFrame, models: pd.DataFrame, 
     Parameters
     ----------
     ranking
-        of candidates.rank_candidates.
+        of `ranking.rank_candidates`.
     models
         what was ranked: outcomes are shown where they are known.
     level, confidence
@@ -237,27 +244,10 @@ def _table(console: Console, *titles: str) -> Table:
     """Numbers to the right, texts to the left; only names of models may take a second line."""
     table = Table(box=box.SIMPLE_HEAD if console.is_terminal else PLAIN, show_edge=False, pad_edge=False)
     for title in titles:
-        justify = "left" if title in TEXT_COLUMNS else "right"
+        justify: Literal["left", "right"] = "left" if title in TEXT_COLUMNS else "right"
         table.add_column(title, justify=justify, overflow="fold", no_wrap=title not in MODEL_COLUMNS)
     return table
 
 
 def _interval_title(confidence: float) -> str:
     return f"{confidence:.0%} interval"
-
-
-def score(value: float | None, missing: str = "-") -> str:
-    """Three decimals; `missing` for what is not known."""
-    return missing if pd.isna(value) else f"{value:.3f}"
-
-
-def share(value: float | None, missing: str = "-") -> str:
-    """In percent."""
-    return missing if pd.isna(value) else f"{value:.0%}"
-
-
-def interval(low: float | None, high: float | None, cut: bool = False, missing: str = "-") -> str:
-    """`0.1 to 0.2`; `cut` at 0 and 1, where a performance must lie."""
-    if pd.isna(low):
-        return missing
-    return f"{max(low, 0.0):.3f} to {min(high, 1.0):.3f}" if cut else f"{low:.3f} to {high:.3f}"

@@ -8,9 +8,10 @@ from rich.console import Console
 from rich.table import Table
 
 from quagmires.common.files import read_json, write_text
+from quagmires.common.shown_numbers import with_error
 from quagmires.reporting.figures.runs import evaluation_curves
 from quagmires.reporting.figures.style import save
-from quagmires.reporting.tables.markdown import markdown_table
+from quagmires.reporting.tables.formats import Cell, Column, TableLayout, markdown
 
 LARGEST_K = 64
 HEADER = ("benchmark", "problems", "n", "Pass@1", "Pass@{k}", "maj@{n}", "truncated", "no answer", "timeout", "tokens")
@@ -27,7 +28,9 @@ def write_report(output: Path, model: str) -> None:
         table.add_row(*row, end_section=row is rows[len(scores["benchmarks"]) - 1])
     # In a pipe nothing tells the width, and a folded table is no table.
     Console(file=sys.stdout, width=None if sys.stdout.isatty() else 160).print(table)
-    write_text(output / "scores.md", f"{model}\n\n{markdown_table(header, rows)}\n")
+    columns = [Column(header[0], left=True), *map(Column, header[1:])]
+    layout = TableLayout(columns, [[Cell(text) for text in row] for row in rows])
+    write_text(output / "scores.md", f"{model}\n\n{markdown(layout)}")
     save(evaluation_curves(scores, model), output, "pass_at_k")
     print(f"Samples, grades, counts.parquet, scores.json, scores.md and pass_at_k.png are in {output}")
 
@@ -53,9 +56,9 @@ def _row(name: str, one: dict[str, Any], k: int, n: int) -> list[str]:
         name,
         str(one.get("problems", "")),
         str(one.get("samples", "")),
-        _with_error(one["pass_at_k"]["1"]),
-        _with_error(one["pass_at_k"][str(k)]),
-        _with_error(votes) if votes else "",
+        _score(one["pass_at_k"]["1"]),
+        _score(one["pass_at_k"][str(k)]),
+        _score(votes) if votes else "",
         f"{one['truncated']:.1%}",
         f"{one['no_answer']:.1%}",
         f"{one['timeout']:.2%}",
@@ -63,7 +66,6 @@ def _row(name: str, one: dict[str, Any], k: int, n: int) -> list[str]:
     ]
 
 
-def _with_error(entry: dict[str, float | None]) -> str:
+def _score(entry: dict[str, float | None]) -> str:
     """`0.412 ± 0.013`; a single problem has no error."""
-    error = entry["standard_error"]
-    return f"{entry['value']:.3f}" + (f" ± {error:.3f}" if error is not None else "")
+    return with_error(entry["value"], entry["standard_error"], decimals=3)

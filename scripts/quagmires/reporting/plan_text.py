@@ -9,6 +9,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from quagmires.common.shown_numbers import amount, device_hours, planned_time, size
 from quagmires.planning.costs import LENGTHS, SPEEDS
 from quagmires.planning.throughput import OPERATIONS
 
@@ -25,7 +26,7 @@ _KINDS = {
 def plan_text(plan: dict[str, Any]) -> str:
     """All tables and notes of a plan, as plain text of `WIDTH` columns; a table with longer numbers is wider."""
     unit = plan["unit"]
-    parts = [
+    parts: list[str | Table] = [
         f"Plan of {plan['experiment']}: {plan['title']}",
         "Studies. What several share counts for the first of them: `new` are models that no study above has, `alone` is"
         f" {unit} of a study with all that it shares.",
@@ -55,9 +56,9 @@ def plan_text(plan: dict[str, Any]) -> str:
 
 def _lines(table: Table) -> str:
     """A table as text, with a blank line around it."""
-    console = Console(file=io.StringIO(), width=10 * WIDTH, color_system=None, highlight=False, markup=False)
-    console.print(table)
-    lines = [line.rstrip() for line in console.file.getvalue().strip("\n").splitlines()]
+    output = io.StringIO()
+    Console(file=output, width=10 * WIDTH, color_system=None, highlight=False, markup=False).print(table)
+    lines = [line.rstrip() for line in output.getvalue().strip("\n").splitlines()]
     return "\n" + "\n".join(lines) + "\n\n"
 
 
@@ -68,7 +69,7 @@ def _studies(plan: dict[str, Any]) -> Table:
     )
     for row in plan["studies"]:
         models = f"{row['new_models']:,}/{row['models']:,}"
-        table.add_row(row["study"], models, *_costs(row, hours(row["alone"]["device_hours"])))
+        table.add_row(row["study"], models, *_costs(row, device_hours(row["alone"]["device_hours"])))
     table.add_section()
     table.add_row("all", f"{totals['models']:,}", *_costs(totals, ""))
     return table
@@ -89,9 +90,9 @@ def _costs(row: dict[str, Any], alone: str) -> list[str]:
         amount(row["sft_tokens"]),
         amount(row["grpo_steps"]),
         amount(row["responses"]),
-        hours(row["device_hours"]),
+        device_hours(row["device_hours"]),
         alone,
-        duration(row["wall_hours"]),
+        planned_time(row["wall_hours"]),
         size(row["disk_bytes"]),
         amount(row["jobs"]),
         f"{row['money']:,.0f}",
@@ -116,7 +117,7 @@ def _stage_cells(row: dict[str, Any], total: float) -> list[str]:
         amount(row["sft_tokens"] + row["response_tokens"]),
         amount(row["grpo_steps"]),
         amount(row["responses"]),
-        hours(row["device_hours"]),
+        device_hours(row["device_hours"]),
         f"{row['device_hours'] / total:.0%}" if total else "",
         size(row["disk_bytes"]),
         f"{row['money']:,.0f}",
@@ -127,9 +128,9 @@ def _notes(plan: dict[str, Any]) -> Iterator[str]:
     totals, devices, on_gpus = plan["totals"], plan["devices"], plan["unit"] == "GPU-hours"
     what = f"{devices:,} {plan['device']} GPUs" if on_gpus else f"{devices:,} jobs at the same time"
     yield (
-        f"Time: {duration(totals['wall_hours'])} with {what}, without queue and failures. At least"
-        f" {duration(totals['work_hours'])} (all work shared out evenly) and"
-        f" {duration(totals['critical_path_hours'])} (the longest chain of jobs)."
+        f"Time: {planned_time(totals['wall_hours'])} with {what}, without queue and failures. At least"
+        f" {planned_time(totals['work_hours'])} (all work shared out evenly) and"
+        f" {planned_time(totals['critical_path_hours'])} (the longest chain of jobs)."
     )
     yield f"Disk: {size(totals['disk_bytes'])} stay, {size(totals['peak_disk_bytes'])} are there at most at one time."
     if on_gpus:
@@ -137,7 +138,7 @@ def _notes(plan: dict[str, Any]) -> Iterator[str]:
     else:
         yield "Money: none without GPUs. Job-hours are the hours of jobs that run an engine."
     if totals["jobs_over_max_hours"]:
-        count, longest = totals["jobs_over_max_hours"], duration(totals["longest_job_hours"])
+        count, longest = totals["jobs_over_max_hours"], planned_time(totals["longest_job_hours"])
         yield (
             f"Cut off: {count:,} jobs, the longest of {longest}, take longer than cluster.max_hours; they resume where"
             " they were."
@@ -159,7 +160,7 @@ def _sensitivity(plan: dict[str, Any]) -> Table:
     table = _table(["", *(f"speed x {speed:g}" for speed in SPEEDS)])
     found = {(row["response_length"], row["speed"]): row["device_hours"] for row in plan["sensitivity"]}
     for length in LENGTHS:
-        table.add_row(f"response length x {length:g}", *(hours(found[length, speed]) for speed in SPEEDS))
+        table.add_row(f"response length x {length:g}", *(device_hours(found[length, speed]) for speed in SPEEDS))
     return table
 
 
@@ -168,7 +169,7 @@ def _spent(plan: dict[str, Any]) -> Table:
     for row in plan["spent"]:
         planned, own = row["planned_device_hours"], row["spent_device_hours"]
         finished = f"{row['finished']:,} of {row['jobs']:,}"
-        table.add_row(row["title"], finished, hours(planned), hours(own), f"{own / planned:.2f}")
+        table.add_row(row["title"], finished, device_hours(planned), device_hours(own), f"{own / planned:.2f}")
     return table
 
 
@@ -177,42 +178,3 @@ def _table(header: list[str]) -> Table:
     for position, name in enumerate(header):
         table.add_column(name, justify="right" if position else "left", no_wrap=True)
     return table
-
-
-def amount(count: float) -> str:
-    """With thousands separators, from a million on in millions.
-
-    >>> amount(124954160000), amount(6158000), amount(182328)
-    ('124,954 M', '6.2 M', '182,328')
-    """
-    return f"{count / 1e6:,.{count < 1e8:d}f} M" if count >= 1e6 else f"{count:,.0f}"
-
-
-def hours(count: float) -> str:
-    """Device-hours: whole ones, below ten with two decimals."""
-    return f"{count:,.0f}" if count >= 10 or count == 0 else f"{count:.2f}"
-
-
-def duration(count: float) -> str:
-    """Hours as days, hours or minutes.
-
-    >>> duration(7900), duration(30), duration(0.4), duration(0)
-    ('329.2 d', '30.0 h', '24 min', '0')
-    """
-    if count >= 48:
-        return f"{count / 24:,.1f} d"
-    if count >= 1:
-        return f"{count:.1f} h"
-    return f"{count * 60:.0f} min" if count else "0"
-
-
-def size(count: float) -> str:
-    """Bytes in the largest unit that leaves a number of at least one.
-
-    >>> size(24.13e12), size(5e8), size(0)
-    ('24.1 TB', '500 MB', '0')
-    """
-    for name, scale in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6)):
-        if count >= scale:
-            return f"{count / scale:,.1f} {name}" if name == "TB" else f"{count / scale:,.0f} {name}"
-    return "0" if count == 0 else "< 1 MB"

@@ -5,7 +5,7 @@ import json
 import pandas as pd
 import pytest
 import yaml
-from report_page import BESIDE, RANDOM, SVG, Page, figures_of, tables_of, trained
+from report_page import BESIDE, RANDOM, SVG, Page, figures_of, layout, tables_of, trained
 
 from quagmires.commands import predict, rank
 from quagmires.config.analysis_settings import AnalysisSettings, analysis_settings
@@ -89,7 +89,8 @@ def everything(demo, decided, tmp_path_factory) -> dict:
         **decided,
         "decisions/plan.json": plan,
         "run_sheet.tsv": f"study\tmodel\trecipe\tsubset\tepochs\ntoy\ttoy\t{RANDOM}\trandom-500\t1.0\n",
-        "tables/contamination.md": "| benchmark | sums |\n|---|---:|\n| easy | 3 |\n",
+        "tables/contamination.csv": "benchmark,problems,sums,any_set,any_set_share\n"
+        "easy,40,3,3,0.0750\nhard,9,,0,0.0000\n",
         f"toy/{RANDOM}/sft/model/training.json": trained(torch="2.13.0"),
         "data/models/toy/model.json": {"chat_template_sha256": "0033a19c78a40450"},
         "data/prompts/toy.parity.json": {"engines": ["llamafactory", "verl", "vllm"], "prompts": 9},
@@ -97,8 +98,9 @@ def everything(demo, decided, tmp_path_factory) -> dict:
         "decisions/plan.txt": "Plan\n",
     }
     for name in tables_of(settings):
-        text = f"*{settings.label}*\n\n| model | score |\n|---|---:|\n| in {name} | **0.5** |\n\n- Note of {name}.\n"
-        files |= {f"tables/{name}.md": text, f"tables/{name}.csv": "model\na\n", f"tables/{name}.tex": "a\n"}
+        shown = layout(["model", "score"], [f"in {name}", "0.5"], notes=(f"Note of {name}.",))
+        shown["rows"][0][1]["bold"] = True
+        files |= {f"tables/{name}.json": shown, f"tables/{name}.csv": "model\na\n", f"tables/{name}.tex": "a\n"}
     for name in figures_of(settings):
         files[f"figures/{name}.svg"] = SVG.format(width=245, content=f"<text>{name}</text>")
     return files

@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 RANDOM = "arithmetic.random-500.ep1.lr5e-4"
 VOID = {"meta", "img", "br"}
 SEPARATE = {"th", "td", "p", "li", "h2", "h3", "figcaption"}
-BESIDE = ("decisions/rank", "decisions/predict", "decisions/plan", "tables/contamination")
+BESIDE = ("decisions/rank", "decisions/predict", "decisions/plan")
 HEADINGS = ("h1", "h2", "h3")
 HOSTILE = '"><script>alert(1)</script><img src=http://evil.example/x onerror="alert(2)">'
 SVG = '<svg xmlns="http://www.w3.org/2000/svg" width="{width}pt" height="100pt">{content}</svg>\n'
@@ -58,6 +58,13 @@ def tables_of(settings) -> list[str]:
 
 def figures_of(settings) -> list[str]:
     return [*settings.figures, "predictors", "ranks", "outcomes"]
+
+
+def layout(titles: list[str], *rows: list[str], notes: tuple[str, ...] = (), group: str = "") -> dict:
+    """A table as make_tables.py stores it; all columns but the first hold numbers, the last is of a group."""
+    columns = [{"title": title, "left": place == 0} for place, title in enumerate(titles)]
+    columns[-1]["group"] = group
+    return {"columns": columns, "rows": [[{"text": text} for text in row] for row in rows], "notes": list(notes)}
 
 
 def trained(**versions) -> dict:

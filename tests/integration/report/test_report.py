@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import pytest
 import yaml
-from report_page import HEADINGS, HOSTILE, RANDOM, SVG, figures_of, loads, tables_of, trained
+from report_page import HEADINGS, HOSTILE, RANDOM, SVG, figures_of, layout, loads, tables_of, trained
 
 
 @pytest.mark.parametrize("finished", [False, True])
@@ -44,7 +44,7 @@ def test_names_from_configs_and_results_are_text(report, everything, demo):
     hostile = {
         **everything,
         "run_sheet.tsv": f"study\tmodel\trecipe\tsubset\tepochs\ntoy\ttoy\t{HOSTILE}\trandom-500\t1.0\n",
-        "tables/models.md": f"| model |\n|---|\n| {HOSTILE} ![a](http://evil.example/y) [b](javascript:f()) |\n",
+        "tables/models.json": layout(["model"], [f"{HOSTILE} ![a](http://evil.example/y) [b](javascript:f())"]),
         "decisions/rank.json": renamed(everything["decisions/rank.json"], HOSTILE),
         f"figures/{name}.svg": SVG.format(width=245, content="<script>alert(4)</script>"),
         f"toy/{RANDOM}/sft/model/training.json": trained(torch=HOSTILE),
@@ -53,8 +53,7 @@ def test_names_from_configs_and_results_are_text(report, everything, demo):
     assert page.mistakes == []
     assert loads(page) == []
     assert page.text().count("<script>alert(1)</script>") >= 5
-    # The label of the other tables is not the page's: it stays there, in italics.
-    assert {tag for tag, _ in page.elements} <= {tag for tag, _ in plain.elements} | {"em"}
+    assert {tag for tag, _ in page.elements} <= {tag for tag, _ in plain.elements}
     # An image runs no script; as markup it would.
     assert not any("alert(4)" in part for part in page.html.split('src="data:'))
 
@@ -82,7 +81,7 @@ def test_every_missing_part_is_named_with_the_target_that_makes_it(report, demo)
         "answer": "snakemake rank",
         "decisions": "snakemake predict",
         "sheet": "snakemake sheet",
-        "contamination": "contamination.md",
+        "contamination": "contamination.csv",
         "tables": "snakemake tables",
         "figures": "snakemake figures",
         "training": "snakemake sft_models",
@@ -116,7 +115,9 @@ def test_nothing_is_missing_from_a_finished_experiment(report, everything):
         ("metrics.parquet", "no parquet", "runs"),
         ("grpo_training.parquet", "no parquet", "training"),
         ("figures/predictors.svg", "<svg width='1pt'", "figures"),
-        ("tables/models.md", "| no table\n", "tables"),
+        ("tables/models.json", "| no table\n", "tables"),
+        ("tables/models.json", {"columns": [{"title": "model"}], "rows": [[]]}, "tables"),
+        ("tables/contamination.csv", "benchmark\neasy\n", "contamination"),
         (f"toy/{RANDOM}/sft/model/training.json", {"loss_curve": [{"loss": 1.0}]}, "training"),
         ("decisions/plan.json", {"unit": "job-hours", "spent": [{"title": "SFT"}]}, "costs"),
     ],
@@ -136,8 +137,19 @@ def test_every_table_is_there_with_caption_files_and_notes(report, everything, d
         assert f"What table {name} shows, of toy." in page.section("tables")
         assert f"tables/{name}.csv" in page.attributes("a", "href")
     assert "<strong>0.5</strong>" in page.html
-    # The label is in view all the time: no need for it above each table.
-    assert f"<em>{demo[1].label}</em>" not in page.html
+
+
+def test_a_table_of_another_shape_costs_the_report_that_table_alone(report, everything, demo):
+    section = report({**everything, "tables/models.json": {"columns": []}}).section("tables")
+    assert "Models cannot be read: " in section and "models.json: rows: Field required; remove it" in section
+    assert "snakemake tables" in section
+    assert all(f"in {name}" in section for name in tables_of(demo[1]) if name != "models")
+
+
+def test_contamination_is_shown_by_set_and_in_any_set(report, everything):
+    page = report(everything)
+    assert "benchmark problems sums any set easy 40 3 3 (7.5%) hard 9 – 0 (0.0%)" in page.section("contamination")
+    assert '<td class="number">3 (7.5%)</td>' in page.html
 
 
 def test_links_lead_to_files_beside_the_report(report, everything, tmp_path):
@@ -147,32 +159,32 @@ def test_links_lead_to_files_beside_the_report(report, everything, tmp_path):
 
 
 def test_published_values_are_set_apart(report, everything):
-    text = "| model | score | published: score |\n|---|---:|---:|\n| a | 0.5 | 0.6 |\n"
-    page = report({**everything, "tables/models.md": text})
+    shown = layout(["model", "score", "score"], ["a", "0.5", "0.6"], group="published")
+    page = report({**everything, "tables/models.json": shown})
+    assert '<th scope="col" class="number published">published: score</th>' in page.html
     assert '<td class="number">0.5</td><td class="number published">0.6</td>' in page.html
 
 
-def rows(count: int, columns: int = 2) -> str:
-    """A Markdown table."""
-    lines = [["model"] + ["score"] * (columns - 1), ["---"] + ["---:"] * (columns - 1)]
-    lines += [["a"] + ["0.72 [0.41, 0.89] (+0.26)"] * (columns - 1)] * count
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+def rows(count: int, columns: int = 2) -> dict:
+    """A table of as many rows and columns."""
+    row = ["a"] + ["0.72 [0.41, 0.89] (+0.26)"] * (columns - 1)
+    return layout(["model"] + ["score"] * (columns - 1), *[row] * count)
 
 
 def test_tables_of_up_to_forty_rows_are_shown_whole_and_longer_ones_say_that_they_scroll(report, everything):
-    page = report({**everything, "tables/models.md": rows(40)})
+    page = report({**everything, "tables/models.json": rows(40)})
     assert 'class="scroll long"' not in page.html
     assert "scroll down" not in page.text()
-    page = report({**everything, "tables/models.md": rows(41)})
+    page = report({**everything, "tables/models.json": rows(41)})
     assert '<div class="scroll long"' in page.html
     assert "41 rows: scroll down in the table." in page.section("tables")
 
 
 def test_tables_of_many_columns_are_set_smaller_break_beside_intervals_and_say_that_they_scroll(report, everything):
-    page = report({**everything, "tables/models.md": rows(1, 8)})
+    page = report({**everything, "tables/models.json": rows(1, 8)})
     assert '<div class="scroll" tabindex="0" role="region" aria-label="Models">' in page.html
     assert "scroll sideways" not in page.section("tables")
-    page = report({**everything, "tables/models.md": rows(1, 9)})
+    page = report({**everything, "tables/models.json": rows(1, 9)})
     assert '<div class="scroll wide" tabindex="0" role="region" aria-label="Models">' in page.html
     assert "9 columns: scroll sideways for those that do not fit." in page.section("tables")
     assert '<td class="number">0.72 [0.41,\N{NO-BREAK SPACE}0.89] (+0.26)</td>' in page.html

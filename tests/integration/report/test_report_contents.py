@@ -12,7 +12,7 @@ from report_page import RANDOM, trained
 
 from quagmires.commands import run_command
 from quagmires.common.errors import UserError
-from quagmires.reporting.html.training import sparkline
+from quagmires.reporting.html.figures import sparkline
 
 
 def test_answer_names_the_model_to_take_the_tied_ones_and_the_best_prediction(report, everything, decided):

@@ -1,12 +1,18 @@
-"""What the report is put together from: sections of texts, tables, figures and gaps, for the template to set.
+"""What the report is put together from: sections of texts, tables, pictures and gaps, for the template to set.
 
-Nothing here is HTML: the template escapes it all.
-Names of recipes, data sets and labels come from configs and results of others.
+Nothing here is HTML: the template escapes it all. Names of recipes, data sets and labels come from configs and results
+of others. Tables come from layouts that the workflow stored, from rows made here, and from CSV and TSV files.
 """
 
-from collections.abc import Iterable
+import csv
+import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import ClassVar, Literal, NamedTuple
+
+from quagmires.common.shown_numbers import MISSING, as_text
+from quagmires.reporting.tables.formats import PUBLISHED, Cell, TableLayout
 
 
 class Span(NamedTuple):
@@ -17,14 +23,14 @@ class Span(NamedTuple):
     source: str = ""
 
 
-Cell = list[Span]
+Spans = list[Span]
 
 
 @dataclass(frozen=True)
 class Text:
     """A paragraph; `kind` says how it is set. Items that follow each other are a list."""
 
-    spans: Cell
+    spans: Spans
     kind: Literal["paragraph", "heading", "item", "answer", "warning", "note"] = "paragraph"
 
     @property
@@ -34,19 +40,17 @@ class Text:
 
 
 @dataclass(frozen=True)
-class Table:
-    """A header, rows of the same length, and for each column whether it holds numbers (set to the right)."""
+class ReportTable:
+    """A header and rows of the same length; of each column whether it holds numbers (set to the right), and whether its
+    values are the paper's and not ours.
+    """
 
     kind: ClassVar = "table"
-    header: list[Cell]
-    rows: list[list[Cell]]
+    header: list[Spans]
+    rows: list[list[Spans]]
     numeric: list[bool]
+    published: list[bool]
     name: str = "Table"
-
-    @property
-    def published(self) -> list[bool]:
-        """For each column whether its values are the paper's and not ours."""
-        return [bool(title) and title[0].text.startswith("published") for title in self.header]
 
     @property
     def is_long(self) -> bool:
@@ -121,7 +125,7 @@ class Part:
     short: str = ""
 
 
-Block = Text | Table | Picture | Gap | Links | Preformatted | Fold | Part
+Block = Text | ReportTable | Picture | Gap | Links | Preformatted | Fold | Part
 
 
 @dataclass(frozen=True)
@@ -138,7 +142,7 @@ class Section:
         return [block for block in self.blocks if isinstance(block, Part)]
 
 
-def plain(text: str) -> Cell:
+def plain(text: str) -> Spans:
     """A text without marks."""
     return [Span(text)] if text else []
 
@@ -154,3 +158,87 @@ def complete(blocks: Iterable[Block]) -> list[Block]:
             Gap(f"The rest of this section cannot be read: its files are of another version, or damaged ({what}).")
         )
     return found
+
+
+def from_layout(layout: TableLayout, name: str) -> ReportTable:
+    """Of a table of the experiment; a column of texts, whatever its layout says, is set to the left."""
+    columns = layout.columns
+    numeric = [
+        not column.left and _starts_with_numbers([row[place].text for row in layout.rows])
+        for place, column in enumerate(columns)
+    ]
+    return ReportTable(
+        header=[plain(column.whole_title) for column in columns],
+        rows=[[_spans(cell, of_numbers) for cell, of_numbers in zip(row, numeric, strict=True)] for row in layout.rows],
+        numeric=numeric,
+        published=[column.group == PUBLISHED for column in columns],
+        name=name,
+    )
+
+
+def _starts_with_numbers(texts: Sequence[str]) -> bool:
+    """Whether most cells of a column start with a number: 0.72 [0.41, 0.89], 16 models, but not random 10k."""
+    starts = [text[0] for text in texts if text]
+    return 2 * sum(start in "+-−–<0123456789" for start in starts) > len(starts)
+
+
+def _spans(cell: Cell, of_numbers: bool) -> Spans:
+    """A cell of numbers breaks before an interval or a gain, but neither in an interval nor around ±."""
+    text = re.sub(r"(?<=,) | (?=±)|(?<=±) ", "\N{NO-BREAK SPACE}", cell.text) if of_numbers else cell.text
+    return [Span(text, "strong" if cell.bold else "")] if text else []
+
+
+def from_rows(
+    header: Sequence[str], rows: Iterable[Sequence[object]], name: str, texts: Sequence[str] | None = None
+) -> ReportTable:
+    """Of any values; what is missing is a dash.
+
+    Parameters
+    ----------
+    header, rows, name
+        titles, values of any kind, and how the table is called.
+    texts
+        titles of the columns that are set to the left. By default those that hold anything but numbers.
+
+    >>> from_rows(["model", "score"], [["a", 0.51234], ["b", None]], "scores").numeric
+    [False, True]
+    """
+    cells = [[as_text(value) for value in row] for row in rows]
+    columns = list(zip(*cells, strict=True)) or [()] * len(header)
+    numeric = map(_is_numeric, columns) if texts is None else (title not in texts for title in header)
+    return ReportTable(
+        header=[plain(title) for title in header],
+        rows=[[plain(text) for text in row] for row in cells],
+        numeric=list(numeric),
+        published=[False] * len(header),
+        name=name,
+    )
+
+
+def _is_numeric(column: Sequence[str]) -> bool:
+    """Whether there is a number, and nothing else but numbers and what is missing."""
+    present = [text for text in column if text not in ("", MISSING, "-")]
+    return bool(present) and all(map(_is_number, present))
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text.replace(",", "").removesuffix("%"))
+    except ValueError:
+        return False
+    return True
+
+
+def read_delimited(path: Path, delimiter: str, name: str) -> ReportTable:
+    """Of a CSV or TSV file, its values as they stand there.
+
+    Raises
+    ------
+    ValueError
+        no text, no header, or a row of another length than the header.
+    """
+    with open(path, newline="", encoding="utf-8") as lines:
+        rows = list(csv.reader(lines, delimiter=delimiter))
+    if not rows or any(len(row) != len(rows[0]) for row in rows):
+        raise ValueError(f"{path}: no header, or rows of different lengths")
+    return from_rows(rows[0], rows[1:], name)

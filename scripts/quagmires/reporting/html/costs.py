@@ -5,17 +5,16 @@ from pathlib import Path
 from typing import Any
 
 from quagmires.common.files import read_record
-from quagmires.reporting.html.blocks import Block, Gap, Links, Part, Text, complete, plain
-from quagmires.reporting.html.decisions import decision_table
-from quagmires.reporting.plan_text import amount, duration, hours, size
+from quagmires.common.shown_numbers import MISSING, amount, device_hours, planned_time, size
+from quagmires.reporting.html.blocks import Block, Gap, Links, Part, Text, complete, from_rows, plain
 
 
 def costs(results: Path) -> Iterator[Block]:
     """Planned against spent, then the plan of all."""
     plan = read_record(results / "decisions" / "plan.json")
     yield Part("spent", "Spent, against what was planned", complete(spending(plan)))
-    blocks = complete(planned(plan)) if plan else [Gap("There is no plan (decisions/plan.json).", "plan")]
-    yield Part("planned", "Planned in all", blocks)
+    gap = Gap("There is no plan (decisions/plan.json).", "plan")
+    yield Part("planned", "Planned in all", complete(planned(plan)) if plan else [gap])
 
 
 def spending(plan: dict[str, Any]) -> Iterator[Block]:
@@ -32,13 +31,13 @@ def spending(plan: dict[str, Any]) -> Iterator[Block]:
             row["title"],
             f"{row['jobs']:,}",
             f"{row['finished']:,}",
-            hours(row["planned_device_hours"]),
-            hours(row["spent_device_hours"]),
+            device_hours(row["planned_device_hours"]),
+            device_hours(row["spent_device_hours"]),
             _ratio(row),
         ]
         for row in [*rows, total]
     ]
-    yield decision_table(header, cells, "Spent by stage", texts=("stage",))
+    yield from_rows(header, cells, "Spent by stage", texts=("stage",))
     if money := total["spent_device_hours"] * plan["price_per_device_hour"]:
         yield Text(plain(f"That is {money:,.0f} {plan['currency']} at the configured price."))
     yield Text(
@@ -55,7 +54,7 @@ _SUMMED = ("jobs", "finished", "planned_device_hours", "spent_device_hours")
 
 def _ratio(row: dict[str, Any]) -> str:
     planned = row["planned_device_hours"]
-    return f"{row['spent_device_hours'] / planned:.2f}" if planned else "–"
+    return f"{row['spent_device_hours'] / planned:.2f}" if planned else MISSING
 
 
 def planned(plan: dict[str, Any]) -> Iterator[Block]:
@@ -70,7 +69,7 @@ def planned(plan: dict[str, Any]) -> Iterator[Block]:
             amount(row["sft_tokens"]),
             amount(row["grpo_steps"]),
             amount(row["responses"]),
-            hours(row["device_hours"]),
+            device_hours(row["device_hours"]),
             size(row["disk_bytes"]),
             *([f"{row['money']:,.0f}"] if costs_money else []),
         ]
@@ -79,13 +78,14 @@ def planned(plan: dict[str, Any]) -> Iterator[Block]:
     money = f"; {totals['money']:,.0f} {currency}" if costs_money else ""
     yield Text(
         plain(
-            f"{hours(totals['device_hours'])} {name} in {totals['jobs']:,} jobs; {duration(totals['wall_hours'])} with"
-            f" {devices}, without queue or failures; at most {size(totals['peak_disk_bytes'])} on disk{money}."
+            f"{device_hours(totals['device_hours'])} {name} in {totals['jobs']:,} jobs;"
+            f" {planned_time(totals['wall_hours'])} with {devices}, without queue or failures; at most"
+            f" {size(totals['peak_disk_bytes'])} on disk{money}."
         )
     )
     stages = [[row["title"], *cells(row)] for row in plan["stages"]]
-    yield decision_table(["stage", *header], [*stages, ["all", *cells(totals)]], "Plan by stage", texts=("stage",))
+    yield from_rows(["stage", *header], [*stages, ["all", *cells(totals)]], "Plan by stage", texts=("stage",))
     studies = [[row["title"], *cells(row)] for row in plan["studies"]]
-    yield decision_table(["study", *header], [*studies, ["all", *cells(totals)]], "Plan by study", texts=("study",))
+    yield from_rows(["study", *header], [*studies, ["all", *cells(totals)]], "Plan by study", texts=("study",))
     yield Text(plain("A job that several studies share counts for the first of them."), "note")
     yield Links({"plan (CSV)": "decisions/plan.csv", "plan (text, with speeds and sensitivity)": "decisions/plan.txt"})

@@ -14,8 +14,18 @@ from quagmires.common.files import read_record
 from quagmires.config.analysis_settings import AnalysisSettings
 from quagmires.config.schema import Config, Model, Pool, ProblemSource
 from quagmires.data import locations
-from quagmires.reporting.html.blocks import Block, Fold, Gap, Part, Preformatted, Span, Table, Text, plain
-from quagmires.reporting.html.tables import from_rows
+from quagmires.reporting.html.blocks import (
+    Block,
+    Fold,
+    Gap,
+    Part,
+    Preformatted,
+    ReportTable,
+    Span,
+    Text,
+    from_rows,
+    plain,
+)
 
 ANALYSIS_PACKAGES = ("snakemake", "pandas", "numpy", "scipy", "statsmodels", "matplotlib")
 # Where each stage leaves its versions and hardware, below the results of an experiment; {model} is one of its models.
@@ -52,7 +62,7 @@ def what_was_run(
     yield Part("engines", "Engines and hardware", [*seen, *proofs, workflow(config)])
 
 
-def studies(settings: AnalysisSettings, metrics: pd.DataFrame | None) -> Table:
+def studies(settings: AnalysisSettings, metrics: pd.DataFrame | None) -> ReportTable:
     """One row per study, with how many of its SFT models are measured and have been through RL."""
     rows = []
     for name, study in settings.studies.items():
@@ -64,7 +74,7 @@ def studies(settings: AnalysisSettings, metrics: pd.DataFrame | None) -> Table:
     return from_rows(header, rows, "Studies")
 
 
-def models(results: Path, used: dict[str, Model]) -> Table:
+def models(results: Path, used: dict[str, Model]) -> ReportTable:
     """Where each model is from; the revision that was downloaded where there is a record of it, else the config's."""
     rows = []
     for name, model in used.items():
@@ -75,7 +85,7 @@ def models(results: Path, used: dict[str, Model]) -> Table:
     return from_rows(["model", "source", "revision", "parameters", "chat template (sha256)"], rows, "Models")
 
 
-def datasets(results: Path, config: Config) -> Table:
+def datasets(results: Path, config: Config) -> ReportTable:
     """SFT pools, RL sets and benchmarks of the studies, with revisions and rows."""
     rows = []
     for kind, blocks, names in (
@@ -100,7 +110,7 @@ def _source(block: Model | Pool | ProblemSource, kind: str) -> tuple[str, str]:
     return identity, (downloaded.get("commit") or block.hub.revision)[:12] or "not pinned, not downloaded"
 
 
-def key_settings(config: Config) -> Table:
+def key_settings(config: Config) -> ReportTable:
     """The settings that a reader asks for first; the whole config is below them."""
     sft, grpo, evaluation, analysis = config.sft, config.grpo, config.evaluation, config.analysis
     rows = {
@@ -130,7 +140,7 @@ def _whole_config(config: Config) -> list[Block]:
     ]
 
 
-def engines(results: Path, used: dict[str, Model]) -> Table | None:
+def engines(results: Path, used: dict[str, Model]) -> ReportTable | None:
     """One row for each set of versions and hardware that a stage ran with, with the number of records that say so.
 
     None where no run left a record.
@@ -167,7 +177,7 @@ def checks(results: Path, used: dict[str, Model]) -> Iterator[str]:
             yield f"{model}: {names} make the same token ids of {parity.get('prompts', '?')} prompts."
 
 
-def workflow(config: Config) -> Table:
+def workflow(config: Config) -> ReportTable:
     """The revision of the workflow, and the versions that the tables, figures and this report are made with."""
     rows = {"git revision": revision(Path(__file__).parent), "accelerator": config.accelerator}
     return from_rows(["analysis and report", ""], (rows | provenance.versions(*ANALYSIS_PACKAGES)).items(), "Analysis")
@@ -175,11 +185,14 @@ def workflow(config: Config) -> Table:
 
 def revision(folder: Path) -> str:
     """The git commit of the workflow, and whether its files differ from it."""
-    git = ["git", "-C", str(folder)]
-    known = {"capture_output": True, "text": True, "timeout": 10, "check": True}
     try:
-        commit = subprocess.run([*git, "rev-parse", "HEAD"], **known).stdout.strip()
-        changed = subprocess.run([*git, "status", "--porcelain", "--untracked-files=no"], **known).stdout.strip()
+        commit = _git(folder, "rev-parse", "HEAD")
+        changed = _git(folder, "status", "--porcelain", "--untracked-files=no")
     except (OSError, subprocess.SubprocessError):
         return "none: not a git checkout"
     return commit[:12] + (", with uncommitted changes" if changed else "")
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    command = ["git", "-C", str(folder), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=10, check=True).stdout.strip()

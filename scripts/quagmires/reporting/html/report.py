@@ -4,29 +4,39 @@ A part whose file is not there says so and names the target that makes it: a rep
 """
 
 import contextlib
-import functools
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache, partial
 from pathlib import Path
 
 import jinja2
 import pandas as pd
 
 from quagmires.common.errors import UserError
+from quagmires.common.shown_numbers import MISSING
 from quagmires.config import figure_names
 from quagmires.config.analysis_settings import TABLES, AnalysisSettings
 from quagmires.config.experiment import Experiment
 from quagmires.reporting.captions import figure_caption, table_caption
-from quagmires.reporting.html.answer import Decisions, answers
-from quagmires.reporting.html.blocks import Block, Gap, Links, Part, Section, Text, complete, plain
+from quagmires.reporting.html.blocks import (
+    Block,
+    Gap,
+    Links,
+    Part,
+    Section,
+    Text,
+    complete,
+    from_layout,
+    plain,
+    read_delimited,
+)
 from quagmires.reporting.html.costs import costs
-from quagmires.reporting.html.decisions import decisions
-from quagmires.reporting.html.figures import figure_part
+from quagmires.reporting.html.decisions import Decisions, answers, decisions
+from quagmires.reporting.html.figures import figure_part, grpo_part, sft_part
 from quagmires.reporting.html.record import what_was_run
-from quagmires.reporting.html.tables import read_delimited, read_markdown
-from quagmires.reporting.html.training import grpo_part, sft_part
+from quagmires.reporting.tables.formats import Cell, Column, TableLayout, read_layout
 
 TEMPLATE = Path(__file__).with_name("report.html.jinja")
 CURVES = {"grpo_training": "grpo_training.parquet", "pass_at_k": "pass_at_k.parquet"}
@@ -48,7 +58,7 @@ def render(given: Sources) -> str:
     return _template().render(title=settings.title, label=settings.label, lead=_lead(given), sections=sections(given))
 
 
-@functools.cache
+@cache
 def _template() -> jinja2.Template:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATE.parent),
@@ -99,17 +109,16 @@ def read_metrics(results: Path) -> pd.DataFrame | None:
 def run_sheet(results: Path) -> Iterator[Block]:
     """The expanded config."""
     yield Text(plain("The expanded config: one row for each study and SFT model."), "note")
-    yield read(
-        results / "run_sheet.tsv", lambda path: read_delimited(path, "\t", "Run sheet"), "The run sheet", "sheet"
-    )
+    path = results / "run_sheet.tsv"
+    yield from read(path, lambda path: [read_delimited(path, "\t", "Run sheet")], "The run sheet", "sheet")
 
 
 def contamination(results: Path) -> Iterator[Block]:
     """How many benchmark problems stand in the sets that were trained on."""
-    path = results / "tables" / "contamination.md"
+    path = results / "tables" / "contamination.csv"
     yield Text(plain("Problems of each benchmark that were found in the SFT and RL sets, exactly or reworded."), "note")
     if path.is_file():
-        yield from read_markdown(path.read_text(encoding="utf-8"), "Contamination")
+        yield from_layout(contamination_layout(path), "Contamination")
         yield Links({"CSV": "tables/contamination.csv"})
     else:
         yield Gap(
@@ -119,21 +128,37 @@ def contamination(results: Path) -> Iterator[Block]:
         )
 
 
+def contamination_layout(path: Path) -> TableLayout:
+    """A row for each benchmark, a column for each set; the share of problems that stand in any set after their number.
+
+    Raises
+    ------
+    ValueError, KeyError
+        not what contamination_table.py writes.
+    """
+    table = pd.read_csv(path, dtype=str, keep_default_na=False).drop(columns="any_set_share")
+    shares = table["any_set"].astype(int) / table["problems"].astype(int)
+    table["any_set"] = [f"{count} ({share:.1%})" for count, share in zip(table["any_set"], shares, strict=True)]
+    first, *others = table.columns
+    columns = [Column(first, left=True), *(Column(name.replace("any_set", "any set")) for name in others)]
+    return TableLayout(columns, [[Cell(text or MISSING) for text in row] for row in table.itertuples(index=False)])
+
+
 def tables(given: Sources) -> Iterator[Block]:
     """Every table with its caption; published values stand in columns of their own."""
-    label = given.settings.label
     for name in (*given.settings.tables, *TABLES):
         title, caption = captioned(name, table_caption, given)
-        path = given.results / "tables" / f"{name}.md"
         blocks: list[Block] = [Text(plain(caption), "note")] if caption else []
-        if path.is_file():
-            found = read_markdown(path.read_text(encoding="utf-8"), title)
-            # The label is on the page already, always in view.
-            blocks += [block for block in found if not (isinstance(block, Text) and block.words == label)]
-            blocks.append(Links({"CSV": f"tables/{name}.csv", "LaTeX": f"tables/{name}.tex"}))
-        else:
-            blocks.append(Gap(f"{title} is not there ({path}).", "tables"))
+        blocks += read(given.results / "tables" / f"{name}.json", partial(table_blocks, title=title), title, "tables")
         yield Part(f"table-{name}", title, blocks)
+
+
+def table_blocks(path: Path, title: str) -> list[Block]:
+    """A table with its notes and links to its files, from the layout that make_tables.py stored."""
+    layout = read_layout(path)
+    notes = [Text(plain(note), "item") for note in layout.notes]
+    files = {"CSV": f"tables/{path.stem}.csv", "LaTeX": f"tables/{path.stem}.tex"}
+    return [from_layout(layout, title), *notes, Links(files)]
 
 
 def figures(given: Sources, names: Iterable[str]) -> Iterator[Block]:
@@ -173,11 +198,13 @@ def title(name: str) -> str:
     return words[:1].upper() + words[1:]
 
 
-def read(path: Path, reader: Callable[[Path], Block], what: str, target: str) -> Block:
+def read(path: Path, reader: Callable[[Path], list[Block]], what: str, target: str) -> list[Block]:
     """What a file holds, or that it is missing or damaged."""
     if not path.is_file():
-        return Gap(f"{what} is not there ({path}).", target)
+        return [Gap(f"{what} is not there ({path}).", target)]
     try:
         return reader(path)
+    except UserError as error:
+        return [Gap(f"{what} cannot be read: {error}.", target)]
     except (OSError, ValueError) as error:
-        return Gap(f"{what} cannot be read ({error}); remove {path}.", target)
+        return [Gap(f"{what} cannot be read ({error}); remove {path}.", target)]

@@ -1,14 +1,32 @@
-"""A table to be read, as Markdown and as LaTeX (booktabs): the same texts, each escaped for its language.
+"""A table to be read: its layout, and that as JSON, as Markdown and as LaTeX (booktabs).
 
-Names of models, studies and recipes come from configs: nothing in them may end a cell or start a command.
+Names of models, studies and recipes come from configs: nothing in them may end a cell or start a command, so texts are
+escaped for Markdown and for LaTeX. The JSON (results/<experiment>/tables/<table>.json) has them as they are, for the
+report and for programs of others:
+
+    {
+      "columns": [{"title": "model", "left": true}, {"title": "Pass@1"}, {"title": "Pass@1", "group": "published"}],
+      "rows": [[{"text": "Llama"}, {"text": "0.95 (+0.20)", "bold": true}, {"text": "0.97"}]],
+      "notes": ["In parentheses: the gain over Pass@1."]
+    }
+
+Without `group` a column is in none; `left` (for texts) and `bold` are false, and `notes` empty, unless they are there.
 """
 
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
+from pathlib import Path
+from typing import ClassVar
 
-MISSING = "–"
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+from quagmires.common.errors import UserError
+from quagmires.common.files import write_text
+
+# The group of columns that hold the paper's values.
+PUBLISHED = "published"
 # A float that is longer than a page is cut off.
 LONG = 35
 
@@ -54,55 +72,58 @@ class Column:
     group: str = ""
     left: bool = False
 
+    @property
+    def whole_title(self) -> str:
+        """With its group, for formats whose header is one line."""
+        return f"{self.group}: {self.title}" if self.group else self.title
+
 
 @dataclass(frozen=True)
-class Layout:
-    """A table: columns, rows of as many cells, and notes below."""
+class TableLayout:
+    """What a reader sees of a table: columns, rows of as many cells, and notes below."""
+
+    # How pydantic reads the JSON: no other keys, and no text where a list should be.
+    __pydantic_config__: ClassVar = ConfigDict(extra="forbid", strict=True)
 
     columns: Sequence[Column]
     rows: Sequence[Sequence[Cell]]
     notes: Sequence[str] = field(default_factory=tuple)
 
+    def __post_init__(self) -> None:
+        for number, row in enumerate(self.rows, start=1):
+            if len(row) != len(self.columns):
+                raise ValueError(f"row {number} has {len(row)} cells for {len(self.columns)} columns")
 
-def number(value: float | None, decimals: int = 2) -> str:
-    """A number as the paper rounds it, never a negative zero, without false precision where it is large.
 
-    >>> [number(value) for value in (0.934, -0.004, -132.47, -123456.7, float("nan"), None, -3.2e9)]
-    ['0.93', '0.00', '-132', '-123,457', '–', '–', '-3e+09']
+_JSON = TypeAdapter(TableLayout)
+
+
+def write_layout(path: Path, layout: TableLayout) -> None:
+    """Write a layout as JSON, whole or not at all."""
+    write_text(path, _JSON.dump_json(layout, indent=1, exclude_defaults=True).decode() + "\n")
+
+
+def read_layout(path: Path) -> TableLayout:
+    """The layout that `write_layout` wrote.
+
+    Raises
+    ------
+    UserError
+        no such file, or one of another shape.
     """
-    if value is None or value != value:
-        return MISSING
-    if abs(value) >= 1e6:
-        return f"{value:.0e}"
-    text = f"{value:,.0f}" if abs(value) >= 10 else f"{value:.{decimals}f}"
-    return text.removeprefix("-") if float(text.replace(",", "")) == 0 else text
+    try:
+        return _JSON.validate_json(path.read_bytes())
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file; `snakemake tables` writes it") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = "".join(f"{part}: " for part in [".".join(map(str, first["loc"]))] if part)
+        raise UserError(f"{path}: {where}{first['msg']}; remove it, `snakemake tables` writes it anew") from None
 
 
-def signed(value: float, decimals: int = 2) -> str:
-    """A difference with its sign.
-
-    >>> signed(0.221), signed(-0.05), signed(-0.001)
-    ('+0.22', '-0.05', '+0.00')
-    """
-    text = number(value, decimals)
-    return text if text.startswith(("-", MISSING)) else f"+{text}"
-
-
-def with_error(value: float | None, error: float | None, decimals: int = 2) -> str:
-    """`0.57 ± 0.29`; the value alone where the error is not known."""
-    texts = number(value, decimals), number(error, decimals)
-    return texts[0] if MISSING in texts else " ± ".join(texts)
-
-
-def with_interval(value: float | None, low: float | None, high: float | None) -> str:
-    """`0.75 [0.42, 0.93]`; the value alone where the interval is not known."""
-    texts = number(value), number(low), number(high)
-    return texts[0] if MISSING in texts else "{} [{}, {}]".format(*texts)
-
-
-def markdown(layout: Layout) -> str:
+def markdown(layout: TableLayout) -> str:
     """A Markdown table, its columns aligned for reading as plain text, and its notes as a list."""
-    header = [_escape_markdown(_whole_title(column)) for column in layout.columns]
+    header = [_escape_markdown(column.whole_title) for column in layout.columns]
     rows = [[_markdown_cell(cell) for cell in row] for row in layout.rows]
     # A rule is a dash and a colon at least.
     widths = [max(2, *map(len, column)) for column in zip(header, *rows, strict=True)]
@@ -115,10 +136,6 @@ def markdown(layout: Layout) -> str:
     table = "\n".join(f"| {' | '.join(line)} |" for line in (lines[0], rule, *lines[1:]))
     notes = "\n".join(f"- {_escape_markdown(note)}" for note in layout.notes)
     return f"{table}\n\n{notes}\n" if notes else f"{table}\n"
-
-
-def _whole_title(column: Column) -> str:
-    return f"{column.group}: {column.title}" if column.group else column.title
 
 
 def _markdown_cell(cell: Cell) -> str:
@@ -136,7 +153,7 @@ def _escape_markdown(text: str) -> str:
     return " ".join(text.split())
 
 
-def latex(layout: Layout, name: str, caption: str) -> str:
+def latex(layout: TableLayout, name: str, caption: str) -> str:
     """A LaTeX table with booktabs: a float, or a longtable if it is longer than a page.
 
     Parameters

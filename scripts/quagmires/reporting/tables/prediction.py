@@ -1,12 +1,14 @@
 """The paper's kinds of tables (1 to 10): how well predictors foretell the outcome, by study, budget or fitted models.
 
 Each is made as a tidy frame first, one line for each row of the table and predictor, with our values and the published
-ones in columns of their own. That is its CSV; what is shown is made from it alone (table_layouts.py).
+ones in columns of their own. That is its CSV; what is shown is made from it alone (prediction_layout.py).
 """
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -49,7 +51,9 @@ class Row:
     fitting: int | None = None
 
 
-Statistics = dict[Row, dict[str, object]]
+# Some columns of a line of the frame.
+Fields = dict[str, Any]
+Statistics = dict[Row, Fields]
 
 
 def prediction_frame(
@@ -108,7 +112,7 @@ def _study_lines(
     predictors: Sequence[Predictor],
     settings: AnalysisSettings,
     published: Published,
-) -> list[dict[str, object]]:
+) -> list[Fields]:
     block = settings.studies[study]
     theirs = PublishedStudy(block.model_title, block.level)
     rows = _rows(models, theirs, table, settings, published)
@@ -123,7 +127,7 @@ def _study_lines(
         cells = [_cell(predictor, row, table, found) for predictor in predictors]
         _compare(cells, comparable)
         printed = _published_cells(predictors, row, table.published, theirs, published)
-        place = {"study": study, "model": block.model_title, "row": row.group, "status": status}
+        place: Fields = {"study": study, "model": block.model_title, "row": row.group, "status": status}
         place["with_outcome"] = _with_outcome(models, row, table, settings)
         lines += [{**place, **ours, **beside} for ours, beside in zip(cells, printed, strict=True)]
     return lines
@@ -163,7 +167,7 @@ def _statistics(
     if table.statistic == "spearman_by_budget":
         groups = by_budget(models, predictor, analysis.budgets, seed, analysis.confidence)
         counted = [group.models for group in groups.values() if group.spearman is not None]
-        average: dict[str, object] = {"value": average_of(groups), "models": sum(counted)}
+        average: Fields = {"value": average_of(groups), "models": sum(counted)}
         return {**{Row(label): _fields(group) for label, group in groups.items()}, Row(AVERAGE): average}
     count = int(known(models, predictor).sum())
     r2 = partial(r2_over_splits, models, predictor, splits=analysis.splits, seed=seed)
@@ -171,12 +175,12 @@ def _statistics(
     return {row: {**(_fields(r2(fitting=size)) if size else {}), "models": count} for row, size in sizes.items()}
 
 
-def _fields(summary: RankAgreement | SplitSummary) -> dict[str, object]:
+def _fields(summary: RankAgreement | SplitSummary) -> Fields:
     return {RENAMED.get(name, name): value for name, value in asdict(summary).items()}
 
 
-def _cell(predictor: Predictor, row: Row, table: TableSettings, found: dict[str, Statistics]) -> dict[str, object]:
-    cell: dict[str, object] = {"predictor": predictor.name, "fitting": row.fitting, "value": None, "note": ""}
+def _cell(predictor: Predictor, row: Row, table: TableSettings, found: dict[str, Statistics]) -> Fields:
+    cell: Fields = {"predictor": predictor.name, "fitting": row.fitting, "value": None, "note": ""}
     if predictor.name not in found:
         return {**cell, "note": NOT_APPLICABLE}
     cell |= found[predictor.name].get(row, {})
@@ -186,7 +190,7 @@ def _cell(predictor: Predictor, row: Row, table: TableSettings, found: dict[str,
     return cell
 
 
-def _compare(cells: list[dict[str, object]], comparable: set[str]) -> None:
+def _compare(cells: list[Fields], comparable: set[str]) -> None:
     """Add to each cell its gain over the baseline, and whether it is the best of the row as it is shown."""
     baseline = next((cell for cell in cells if cell["predictor"] == BASELINE and cell["value"] is not None), None)
     for cell in cells:
@@ -204,13 +208,15 @@ def is_best(value: float | None, values: Iterable[float | None], decimals: int =
     >>> is_best(0.974, [0.974, 0.9661, None]), is_best(0.974, [0.974, 0.9849]), is_best(0.974, [0.974, None])
     (True, False, False)
     """
-    known = [one for one in values if not pd.isna(one)]
-    return not pd.isna(value) and len(known) > 1 and round(value, decimals) == round(max(known), decimals)
+    known = [one for one in values if one is not None and not math.isnan(one)]
+    if value is None or math.isnan(value) or len(known) < 2:
+        return False
+    return round(value, decimals) == round(max(known), decimals)
 
 
 def _published_cells(
     predictors: Sequence[Predictor], row: Row, table: int | None, study: PublishedStudy, published: Published
-) -> list[dict[str, object]]:
+) -> list[Fields]:
     values = [published.cell(table, study, predictor.name, row.group, row.fitting) for predictor in predictors]
     means = [value.mean for value in values if value]
     place = next(
@@ -218,7 +224,7 @@ def _published_cells(
     )
     where = {"published_fitting": place.fitting, "published_validation": place.validation} if place else {}
     baseline = published.cell(table, study, BASELINE, row.group, row.fitting)
-    cells = []
+    cells: list[Fields] = []
     for predictor, value in zip(predictors, values, strict=True):
         if value is None:
             cells.append({"published_best": False, **where})

@@ -5,10 +5,11 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from quagmires.common.shown_numbers import MISSING, signed, with_error, with_interval
 from quagmires.config.analysis_settings import AnalysisSettings
 from quagmires.config.schema import TableSettings
 from quagmires.prediction.predictors import Predictor
-from quagmires.reporting.tables.formats import MISSING, Cell, Column, Layout, signed, with_error, with_interval
+from quagmires.reporting.tables.formats import PUBLISHED, Cell, Column, TableLayout
 from quagmires.reporting.tables.prediction import NOT_APPLICABLE, NOT_ENOUGH, table_predictors
 from quagmires.reporting.tables.published import AVERAGE, Published, PublishedStudy
 
@@ -34,13 +35,13 @@ def prediction_layout(
     settings: AnalysisSettings,
     published: Published,
     metrics: pd.DataFrame,
-) -> Layout:
+) -> TableLayout:
     """A table of predictors: a column for each, and one for each that the paper has a value of.
 
     Parameters
     ----------
     frame
-        of `tables.prediction_frame`.
+        of `prediction_frame`.
     table, settings, published, metrics
         that it was made of.
     """
@@ -52,7 +53,7 @@ def prediction_layout(
         Column("based on", left=True),
         *(Column(_heading(predictor, models)) for predictor in predictors),
         # Bare of our numbers of samples and k: the paper's stand in its own tables.
-        *(Column(_heading(predictor, pd.DataFrame()), "published") for predictor in theirs),
+        *(Column(_heading(predictor, pd.DataFrame()), PUBLISHED) for predictor in theirs),
     ]
     chunks = [frame.iloc[start : start + len(predictors)] for start in range(0, len(frame), len(predictors))]
     rows = [
@@ -68,7 +69,7 @@ def prediction_layout(
         ]
         for lines in chunks
     ]
-    return Layout(columns, rows, _prediction_notes(frame, table, settings, published))
+    return TableLayout(columns, rows, _prediction_notes(frame, table, settings, published))
 
 
 def _heading(predictor: Predictor, models: pd.DataFrame) -> str:
@@ -168,14 +169,17 @@ def _published_notes(table: TableSettings, settings: AnalysisSettings, published
     for study in dict.fromkeys(PublishedStudy(block.model_title, block.level) for block in blocks):
         title = study.model
         source = published.copied_from(table.published, study, "half" if table.statistic == "r2" else "all")
-        if source and source[1].group == AVERAGE:
+        if source is None:
+            continue
+        number, row = source
+        if row.group == AVERAGE:
             notes.append(
-                f"The published values of {title} are the paper's means over budgets (its Table {source[0]}), ours are"
+                f"The published values of {title} are the paper's means over budgets (its Table {number}), ours are"
                 " over all models."
             )
-        elif source and abs(source[1].fitting - source[1].validation) > 1:
+        elif row.fitting and row.validation and abs(row.fitting - row.validation) > 1:
             notes.append(
-                f"The published values of {title} are the paper's for {source[1].fitting} fitted and"
-                f" {source[1].validation} predicted models (its Table {source[0]}), not for half of them."
+                f"The published values of {title} are the paper's for {row.fitting} fitted and {row.validation}"
+                f" predicted models (its Table {number}), not for half of them."
             )
     return notes

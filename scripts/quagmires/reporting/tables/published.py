@@ -85,7 +85,7 @@ class Published:
         predictor
             name in `predictors.PREDICTORS`.
         row
-            all, half, ratio, a budget as `agreement.budget_labels` writes it, or average.
+            all, half, ratio, a budget as `rank_correlation.budget_groups` writes it, or average.
         fitting
             number of fitted models, for ratio.
         """

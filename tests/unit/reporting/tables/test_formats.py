@@ -1,31 +1,31 @@
-"""Tables as Markdown and LaTeX: what is escaped, what is aligned, and that both can be parsed."""
+"""Tables as JSON, Markdown and LaTeX: what is stored, what is escaped, what is aligned, and that all can be parsed."""
 
+import json
 import re
 
 import pytest
 from markdown_it import MarkdownIt
 
+from quagmires.common.errors import UserError
 from quagmires.reporting.tables.formats import (
     LONG,
     Cell,
     Column,
-    Layout,
+    TableLayout,
     escape_tex,
     latex,
     markdown,
-    number,
-    signed,
-    with_error,
-    with_interval,
+    read_layout,
+    write_layout,
 )
 
 HOSTILE = r"[*] 50% of_x & <b>~^#$ {\input{/etc/passwd}} a|b `c` [d](http://e) R² ± é"
 
 
-def layout(names: list[str], notes: tuple[str, ...] = ()) -> Layout:
+def layout(names: list[str], notes: tuple[str, ...] = ()) -> TableLayout:
     columns = [Column("model", left=True), Column("SFT Pass@1"), Column("SFT Pass@1", "published")]
     rows = [[Cell(name), Cell("0.95 [0.82, 0.99] (+0.20)", True), Cell("-0.57 ± 0.29")] for name in names]
-    return Layout(columns, rows, notes)
+    return TableLayout(columns, rows, notes)
 
 
 def cells(text: str) -> list[list[str]]:
@@ -66,16 +66,47 @@ def assert_compilable(text: str) -> None:
         assert not row.startswith(("[", "*"))
 
 
-def test_large_numbers_have_no_decimals_and_zero_has_no_sign():
-    assert [number(one) for one in (0.005001, 9.99, -132.47, -12.3, 1234.5)] == ["0.01", "9.99", "-132", "-12", "1,234"]
-    assert number(-0.001) == "0.00" and number(-0.4, decimals=0) == "0" and number(0.1234, decimals=3) == "0.123"
-    assert signed(-0.001) == "+0.00" and signed(-1.5) == "-1.50" and signed(13.6) == "+14"
+def test_json_is_read_back_as_it_was_given(tmp_path):
+    given = layout([HOSTILE, "two\nlines"], ("A note.",))
+    write_layout(tmp_path / "table.json", given)
+    read = read_layout(tmp_path / "table.json")
+    assert read.columns == list(given.columns) and read.rows == list(given.rows) and read.notes == list(given.notes)
 
 
-def test_what_is_unknown_is_left_out():
-    assert with_error(None, 0.1) == with_interval(None, 0.1, 0.2) == number(float("nan")) == "–"
-    assert with_error(0.5, None) == with_interval(0.5, None, 0.9) == "0.50"
-    assert with_interval(-0.2, -1.0, 0.875) == "-0.20 [-1.00, 0.88]"
+def test_json_has_the_documented_shape(tmp_path):
+    write_layout(tmp_path / "table.json", layout(["a"], ("A note.",)))
+    assert json.loads((tmp_path / "table.json").read_text()) == {
+        "columns": [
+            {"title": "model", "left": True},
+            {"title": "SFT Pass@1"},
+            {"title": "SFT Pass@1", "group": "published"},
+        ],
+        "rows": [[{"text": "a"}, {"text": "0.95 [0.82, 0.99] (+0.20)", "bold": True}, {"text": "-0.57 ± 0.29"}]],
+        "notes": ["A note."],
+    }
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        ("| model |", "Invalid JSON"),
+        ("[]", "Input should be an object"),
+        ('{"columns": []}', "rows: Field required"),
+        ('{"columns": [{"title": "a"}], "rows": [[{"text": 1}]]}', "rows.0.0.text: Input should be a valid string"),
+        ('{"columns": [{"title": "a"}], "rows": [[]]}', "row 1 has 0 cells for 1 columns"),
+        ('{"columns": [], "rows": [], "colour": "red"}', "colour: Unexpected keyword argument"),
+    ],
+)
+def test_json_of_another_shape_is_refused_in_one_line(tmp_path, content, complaint):
+    path = tmp_path / "table.json"
+    with pytest.raises(UserError, match="table.json: no such file; `snakemake tables` writes it"):
+        read_layout(path)
+    path.write_text(content)
+    with pytest.raises(UserError) as error:
+        read_layout(path)
+    text = str(error.value)
+    assert text.startswith(f"{path}: ") and complaint in text and "remove it" in text
+    assert "\n" not in text
 
 
 def test_markdown_is_read_back_as_it_was_given():
@@ -94,7 +125,7 @@ def test_markdown_lines_up_for_reading_as_text():
 
 
 def test_a_narrow_column_keeps_its_rule():
-    text = markdown(Layout([Column("study", left=True), Column("p")], [[Cell("a"), Cell("–")]]))
+    text = markdown(TableLayout([Column("study", left=True), Column("p")], [[Cell("a"), Cell("–")]]))
     assert cells(text) == [["study", "p"], ["a", "–"]]
 
 

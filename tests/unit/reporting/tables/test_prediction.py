@@ -10,7 +10,7 @@ from quagmires.common.errors import UserError
 from quagmires.prediction.predictors import PREDICTORS, outcome_on, predictor
 from quagmires.prediction.rank_correlation import by_budget, rank_agreement
 from quagmires.prediction.split_validation import r2_over_splits
-from quagmires.reporting.tables.models import predictors_frame
+from quagmires.reporting.tables.general import predictors_frame
 
 
 def test_ours_and_the_published_stand_in_columns_of_their_own():

@@ -10,8 +10,15 @@ from quagmires.prediction.outcome_errors import errors_in_variables, with_outcom
 from quagmires.prediction.predictors import PREDICTORS
 from quagmires.prediction.rank_correlation import rank_agreement
 from quagmires.prediction.selection_cost import choice, leave_one_out
-from quagmires.reporting.tables.models import models_frame, outcomes_frame, predictors_frame
-from quagmires.reporting.tables.models_layout import models_layout, outcomes_layout, predictors_layout
+from quagmires.reporting.tables.formats import markdown, read_layout
+from quagmires.reporting.tables.general import (
+    models_frame,
+    models_layout,
+    outcomes_frame,
+    outcomes_layout,
+    predictors_frame,
+    predictors_layout,
+)
 
 
 @pytest.fixture
@@ -111,7 +118,7 @@ def test_the_table_of_predictors_has_the_line_without_measurement_error():
     assert any("errors in variables" in note for note in predictors_layout(frame, SETTINGS).notes)
 
 
-def test_the_script_writes_every_table_in_three_formats_and_all_together(tmp_path, make_tables):
+def test_the_script_writes_every_table_in_four_formats_and_all_together(tmp_path, make_tables):
     tables = {
         "table1": TableSettings(statistic="spearman", studies=["llama", "mistral"], published=1),
         "r2_by_fitting_size": TableSettings(statistic="r2_by_fitting_size", studies=["chosen"]),
@@ -122,7 +129,7 @@ def test_the_script_writes_every_table_in_three_formats_and_all_together(tmp_pat
     arguments += ["--published", PUBLISHED, "--output"]
     make_tables(*arguments, tmp_path / "tables")
     names = ["table1", "r2_by_fitting_size", "predictors", "outcomes", "models"]
-    files = {f"{name}.{suffix}" for name in names for suffix in ("csv", "md", "tex")} | {"tables.md"}
+    files = {f"{name}.{suffix}" for name in names for suffix in ("csv", "json", "md", "tex")} | {"tables.md"}
     assert {path.name for path in (tmp_path / "tables").iterdir()} == files
     together = (tmp_path / "tables" / "tables.md").read_text()
     assert together.startswith("*made up*\n\n## Table 1\n\nSpearman's rank correlation")
@@ -134,6 +141,8 @@ def test_the_script_writes_every_table_in_three_formats_and_all_together(tmp_pat
         "## Models",
     ]
     assert (tmp_path / "tables" / "models.md").read_text().startswith("*made up*\n\n| study")
+    shown = read_layout(tmp_path / "tables" / "models.json")
+    assert markdown(shown) == (tmp_path / "tables" / "models.md").read_text().removeprefix("*made up*\n\n")
     tex = (tmp_path / "tables" / "table1.tex").read_text()
     assert r"\caption{Spearman's rank correlation" in tex and "Made up.}" in tex
     # The kind of outcome is that of the settings.
