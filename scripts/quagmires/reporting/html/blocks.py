@@ -19,7 +19,7 @@ class Span(NamedTuple):
     """A piece of text and how it is set; a `line` is a small picture, `source` its data URI, with its text in words."""
 
     text: str
-    mark: Literal["", "strong", "em", "code", "line"] = ""
+    mark: Literal["", "strong", "line"] = ""
     source: str = ""
 
 
@@ -31,12 +31,7 @@ class Text:
     """A paragraph; `kind` says how it is set. Items that follow each other are a list."""
 
     spans: Spans
-    kind: Literal["paragraph", "heading", "item", "answer", "warning", "note"] = "paragraph"
-
-    @property
-    def words(self) -> str:
-        """Without marks."""
-        return "".join(span.text for span in self.spans)
+    kind: Literal["paragraph", "item", "answer", "warning", "note"] = "paragraph"
 
 
 @dataclass(frozen=True)
