@@ -2,7 +2,19 @@
 
 Nothing here is measured. The curves tell what the paper's text and captions describe, and their sizes were chosen so
 that tables come out near the published ones. Whatever is made from them illustrates the workflow, and is evidence for
-nothing.
+nothing. Four numbers depend on the recipe: Pass@1 and Pass@64 after SFT, what RL reaches, and generalization loss. Each
+is a line in the logarithm of the number of traces, a parabola in the doublings of epochs and learning rate, an effect
+of the shortest and the longest traces and of mixtures, and some luck.
+
+    recipe                              Pass@1 after SFT               after RL
+    more traces                         higher                         higher
+    more epochs, larger learning rate   higher and higher              a little higher, then lower; loss flares up
+    shortest traces (Llama)             higher at once                 lower than random ones of the same number
+    shortest traces (Mistral)           below the base model, then     the same, later
+                                        above
+    longest traces                      lower                          as high or higher
+    shortest and longest                between                        high
+    Qwen, any                           much higher than the base      the same; higher with the longest alone
 """
 
 import math
