@@ -42,8 +42,9 @@ class Lengths:
         measured = (table.schema.metadata or {}).get(b"pool_content_sha256", b"").decode()
         if measured != content_sha256(pool):
             raise UserError(f"{path}: lengths of another pool; run measure_lengths.py on this one")
-        numbers = [table[name].to_numpy() for name in SCHEMA.names[1:]]
-        return cls(pa.concat_arrays(table["id"].chunks or [pa.array([], pa.string())]), *numbers, np.arange(len(table)))
+        ids = pa.concat_arrays(table["id"].chunks or [pa.array([], pa.string())])
+        problems, prompt_tokens, response_tokens = (table[name].to_numpy() for name in SCHEMA.names[1:])
+        return cls(ids, problems, prompt_tokens, response_tokens, np.arange(len(table)))
 
     def __len__(self) -> int:
         return len(self.positions)

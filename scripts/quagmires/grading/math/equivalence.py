@@ -90,9 +90,10 @@ def _quick(accepted: str, answer: str, tolerance: float | None) -> str | None:
         return VERIFIED
     if sorted(_QUALIFIERS.findall(accepted)) != sorted(_QUALIFIERS.findall(answer)):
         return DIFFERENT
-    bases = _IN_BASE.fullmatch(left), _IN_BASE.fullmatch(right)
-    if None not in bases:
-        return VERIFIED if len({_value_in_base(*one.groups()) for one in bases}) == 1 else DIFFERENT
+    in_base, given_in_base = _IN_BASE.fullmatch(left), _IN_BASE.fullmatch(right)
+    if in_base and given_in_base:
+        same = _value_in_base(*in_base.groups()) == _value_in_base(*given_in_base.groups())
+        return VERIFIED if same else DIFFERENT
     choice = _CHOICE.fullmatch(left)
     if choice and (chosen := _CHOSEN.match(right)):
         alone = not _ANOTHER_CHOICE.search(right, chosen.end(1))
@@ -102,7 +103,7 @@ def _quick(accepted: str, answer: str, tolerance: float | None) -> str | None:
         return None
     value = parse_value(accepted)
     given = parse_value(answer) if value else None
-    if given is not None:
+    if value is not None and given is not None:
         return VERIFIED if same_value(value, given, tolerance) else DIFFERENT
     return _quick_numbers(unnamed(left), unnamed(right)) or _quick_elements(accepted, answer, tolerance)
 
@@ -115,10 +116,10 @@ def _value_in_base(digits: str, base: str) -> int | str:
 
 def _quick_numbers(left: str, right: str) -> str | None:
     """The verdict on two numbers in closed form."""
-    numbers = closed_form(left), closed_form(right)
-    if None in numbers:
+    number, given = closed_form(left), closed_form(right)
+    if number is None or given is None:
         return None
-    return {True: VERIFIED, False: DIFFERENT, None: None}[same_number(*numbers)]
+    return {True: VERIFIED, False: DIFFERENT, None: None}[same_number(number, given)]
 
 
 def _quick_elements(accepted: str, answer: str, tolerance: float | None) -> str | None:

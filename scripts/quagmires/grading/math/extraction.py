@@ -55,7 +55,9 @@ def extract_answer(response: str) -> str | None:
     True
     """
     tail = response.rpartition(END_OF_THOUGHT)[2]
-    end, parts, right = len(tail), [], None
+    end = len(tail)
+    parts: list[str] = []
+    right: int | None = None
     for _ in range(_MOST_BOXES):
         start = tail.rfind(BOX, 0, end)
         if start < 0:

@@ -167,7 +167,7 @@ def _close(gold: Fraction, answer: Fraction, exact: tuple[bool, bool], tolerance
     if all(exact) or gold.denominator == answer.denominator == 1:
         return gold == answer
     # A decimal near a large integer is not that integer.
-    size = min(abs(gold), 1) if exact[0] else abs(gold)
+    size = min(abs(gold), Fraction(1)) if exact[0] else abs(gold)
     return abs(gold - answer) <= RELATIVE_TOLERANCE * size
 
 
