@@ -6,10 +6,11 @@ from fractions import Fraction
 import pytest
 
 from quagmires.common.tabular import iterate
+from quagmires.config.gold_rules import Gold
 from quagmires.grading.grader import Grader
 from quagmires.grading.math.numbers import Value, parse_value
 from quagmires.grading.math.structures import elements, parts
-from quagmires.grading.targets import Gold, read_gold
+from quagmires.grading.math.task import Mathematics
 from support import REAL_DATA, needs_real_data
 
 RULES = {"olympiad": "olympiadbench", "minerva": "any"}
@@ -20,7 +21,7 @@ WANTED = 3
 def golds() -> list[tuple[str, Gold]]:
     """(id, gold) of every row of the seven files."""
     return [
-        (row["id"], read_gold(RULES.get(file.stem, "text"), row[COLUMNS.get(file.stem, "answer")], row))
+        (row["id"], Mathematics().read_gold(RULES.get(file.stem, "text"), row[COLUMNS.get(file.stem, "answer")], row))
         for file in sorted((REAL_DATA / "benchmarks").glob("*.jsonl"))
         for row in iterate(file)
     ]

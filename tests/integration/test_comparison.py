@@ -2,9 +2,10 @@ import json
 
 import pytest
 
+from quagmires.config.gold_rules import Gold
 from quagmires.grading.grader import Grader
-from quagmires.grading.math.equivalence import DIFFERENT, EXACT, RIGHT, TIMEOUT, UNPARSABLE, VERIFIED, compare
-from quagmires.grading.targets import Gold
+from quagmires.grading.math.equivalence import compare
+from quagmires.grading.verdicts import DIFFERENT, EXACT, RIGHT, TIMEOUT, UNPARSABLE, VERIFIED
 
 R, W = True, False
 SEVERAL = Gold(("1,3,5",), several=True).to_text()

@@ -11,11 +11,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from quagmires.evaluation.majority import canonical
 from quagmires.grading import reward
-from quagmires.grading.grader import DIFFERENT, EXACT, NO_ANSWER, TIMEOUT, UNPARSABLE, VERIFIED, Grader
+from quagmires.grading.grader import Grader
 from quagmires.grading.math.extraction import extract_answer, normalise
+from quagmires.grading.math.numbers import canonical
 from quagmires.grading.math.structures import elements, parts
+from quagmires.grading.verdicts import DIFFERENT, EXACT, NO_ANSWER, TIMEOUT, UNPARSABLE, VERIFIED
 
 CASES = 500
 TIMEOUT_SECONDS = float(os.environ.get("HOSTILE_TIMEOUT", "1.0"))
@@ -246,7 +247,7 @@ def test_hostile_answers_cost_their_time_limit_at_most_and_nothing_else(cases, m
 
 def test_reward_never_raises(cases, marker, monkeypatch):
     with Grader(workers=2, timeout=0.3) as grader, ThreadPoolExecutor(4) as threads:
-        monkeypatch.setattr(reward, "_grader", grader)
+        monkeypatch.setitem(reward._graders, "math", grader)
         scores = list(threads.map(lambda case: reward.compute_score("any", case[1], case[0])["score"], cases))
     assert len(scores) == CASES
     assert set(scores) == {0.0}

@@ -9,7 +9,7 @@ import argparse
 import json
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +18,10 @@ import pyarrow.parquet as pq
 from quagmires.common.errors import UserError
 from quagmires.common.files import whole_file, write_json
 from quagmires.common.tabular import iterate, read_columns
-from quagmires.evaluation.contamination.search import Problem, Row, scan
+from quagmires.config.task_names import MATH
+from quagmires.evaluation.contamination.search import Problem, Row, Scan, scan
 from quagmires.evaluation.contamination.summaries import pairs_table, summary
-from quagmires.grading.math.extraction import extract_answer
+from quagmires.grading.task import find_task, tasks_of
 
 ROWS_AT_ONCE = 4_096
 
@@ -38,6 +39,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         " `response` instead, whose last \\boxed{} is the answer",
     )
     parser.add_argument("--benchmark", action="append", required=True, help="NAME=FILE, parquet of id, problem, answer")
+    parser.add_argument(
+        "--task",
+        nargs="+",
+        default=[],
+        metavar="[NAME=]TASK",
+        help="the kind of problems of all benchmarks or of one, where it is not math",
+    )
     parser.add_argument("--output", type=Path, required=True, help="parquet of the pairs found, with both texts")
     parser.add_argument("--summary", type=Path, required=True, help="JSON of counts")
     parser.add_argument("--workers", type=int, default=len(os.sched_getaffinity(0)), help="processes; default: cores")
@@ -47,7 +55,8 @@ def run(options: argparse.Namespace) -> None:
     """Do what the command line asks for."""
     start = time.monotonic()
     problems = read_benchmarks(options.benchmark)
-    found = scan(read_rows(options.data, options.columns, options.kind), problems, options.workers)
+    tasks = tasks_of(dict.fromkeys(problem.benchmark for problem in problems), options.task)
+    found = scan_by_task(options, problems, tasks)
     counts = summary(found, problems, options.name, options.kind, time.monotonic() - start)
     with whole_file(options.output) as temporary:
         pq.write_table(pairs_table(found.pairs, options.name, options.kind), temporary)
@@ -58,6 +67,16 @@ def run(options: argparse.Namespace) -> None:
             f"{benchmark}: {count['contaminated']} of {count['problems']} problems ({count['exact']} exact,"
             f" {count['ngram']} by n-grams, {count['reworded']} reworded; {count['answer_differs']} with other answers)"
         )
+
+
+def scan_by_task(options: argparse.Namespace, problems: list[Problem], tasks: Mapping[str, str]) -> Scan:
+    """Look for the problems of each task among the rows, whose answers are read as that task reads them."""
+    found = []
+    for task in dict.fromkeys(tasks.values()) or [MATH]:
+        of_task = [problem for problem in problems if tasks[problem.benchmark] == task]
+        rows = read_rows(options.data, options.columns, options.kind, find_task(task).extract)
+        found.append(scan(rows, of_task, options.workers, task=task))
+    return found[0]._replace(pairs=[pair for one in found for pair in one.pairs])
 
 
 def read_benchmarks(arguments: list[str]) -> list[Problem]:
@@ -75,8 +94,8 @@ def read_benchmarks(arguments: list[str]) -> list[Problem]:
     return problems
 
 
-def read_rows(path: Path, columns: Mapping[str, str], kind: str) -> Iterator[Row]:
-    """Stream a training set.
+def read_rows(path: Path, columns: Mapping[str, str], kind: str, extract: Callable[[str], str | None]) -> Iterator[Row]:
+    """Stream a training set; `extract` finds the answer of a response.
 
     Raises
     ------
@@ -93,16 +112,16 @@ def read_rows(path: Path, columns: Mapping[str, str], kind: str) -> Iterator[Row
                 raise UserError(
                     f"{path}, row {number}: column `{wanted[name]}` is absent or empty; set --columns or remove the row"
                 )
-        yield Row(str(row[wanted["id"]]), str(row[wanted["problem"]]), row_answer(row, wanted))
+        yield Row(str(row[wanted["id"]]), str(row[wanted["problem"]]), row_answer(row, wanted, extract))
 
 
-def row_answer(row: Mapping[str, Any], columns: Mapping[str, str]) -> str | None:
-    """The answer of a row: its own column, or else the last box of its response."""
+def row_answer(row: Mapping[str, Any], columns: Mapping[str, str], extract: Callable[[str], str | None]) -> str | None:
+    """The answer of a row: its own column, or else the answer of its response."""
     answer = row.get(columns.get("answer", ""))
     if answer not in (None, ""):
         return str(answer)
     response = row.get(columns.get("response", ""))
-    return extract_answer(response) if isinstance(response, str) else None
+    return extract(response) if isinstance(response, str) else None
 
 
 def read_records(path: Path, columns: list[str]) -> Iterator[dict[str, Any]]:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from quagmires.common import installation
 from quagmires.common.files import read_json, whole_file
+from quagmires.config.task_names import other_tasks
 from quagmires.data.problems import read_problems
 from quagmires.evaluation import tool
 from quagmires.evaluation.tool import Settings
@@ -54,7 +55,7 @@ def run(options: argparse.Namespace) -> None:
     max_tokens = options.max_tokens or tool.fitting_tokens(model, settings.evaluation.max_tokens)
     problems = prepare(settings, benchmarks, options.limit, options.output)
     sample(options, settings, model, max_tokens, problems)
-    grade_and_score(options, problems)
+    grade_and_score(options, problems, {name: settings.benchmarks[name].task for name in benchmarks})
     write_report(options.output, options.model)
 
 
@@ -70,7 +71,7 @@ def prepare(settings: Settings, benchmarks: list[str], limit: int | None, output
         block = settings.benchmarks[name]
         source = block.model_dump(include={"path", "hub"}, exclude_none=True)
         columns = {column: block.columns.get(column, column) for column in ("id", "problem", "answer")}
-        table = read_problems(name, source, columns, block.gold, block.rows)
+        table = read_problems(name, source, columns, block.gold, block.rows, block.task)
         files[name] = output / "benchmarks" / f"{name}.parquet"
         with whole_file(files[name]) as temporary:
             table.head(limit or len(table)).to_parquet(temporary, index=False)
@@ -115,14 +116,16 @@ def evaluation_python(accelerator: str) -> Path:
     return environment / "bin" / "python"
 
 
-def grade_and_score(options: argparse.Namespace, problems: dict[str, Path]) -> None:
-    """Grade every benchmark and score them together."""
+def grade_and_score(options: argparse.Namespace, problems: dict[str, Path], tasks: dict[str, str]) -> None:
+    """Grade every benchmark, each by its task, and score them together."""
+    others = ["--task", *other_tasks(tasks)] if other_tasks(tasks) else []
     start(sys.executable, ["grade", "--responses", options.output / "samples.json", "--without", "response",
          "--shards-of", *(f"{name}={path}" for name, path in problems.items()), "--workers", options.threads,
-         "--output", options.output], quiet=True)  # fmt: skip
+         "--output", options.output, *others], quiet=True)  # fmt: skip
     seed = read_json(options.output / "samples.json")["identity"]["seed"]
     command = ["score", "--grades", options.output / "grades.json", "--seed", seed,
-               "--scores", options.output / "scores.json", "--counts", options.output / "counts.parquet"]  # fmt: skip
+               "--scores", options.output / "scores.json", "--counts", options.output / "counts.parquet",
+               *others]  # fmt: skip
     command += ["--contaminated", *options.contaminated] if options.contaminated is not None else []
     start(sys.executable, command)
 

@@ -7,6 +7,7 @@ golds in a benchmark file. Other columns pass through. With --shards-of it grade
 """
 
 import argparse
+import contextlib
 from pathlib import Path
 
 import pandas as pd
@@ -15,6 +16,7 @@ from quagmires.common.errors import UserError
 from quagmires.common.files import read_json, whole_file, write_json
 from quagmires.common.tabular import iterate
 from quagmires.grading.grader import Grader
+from quagmires.grading.task import tasks_of
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -36,19 +38,33 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--timeout", type=float, default=5.0, help="seconds for one comparison")
+    parser.add_argument(
+        "--task",
+        nargs="+",
+        default=[],
+        metavar="[NAME=]TASK",
+        help="the kind of problems, or that of a benchmark of --shards-of, where it is not math",
+    )
 
 
 def run(options: argparse.Namespace) -> None:
     """Do what the command line asks for."""
-    with Grader(options.workers, options.timeout) as grader:
-        if not options.shards_of:
+    if not options.shards_of:
+        [task] = tasks_of(["responses"], options.task).values()
+        with Grader(options.workers, options.timeout, task) as grader:
             grade_files(files_of(options.responses), options.benchmark, grader, options.without, options.output)
-            return
-        graded = {}
-        for name, _, benchmark in (one.partition("=") for one in options.shards_of):
+        return
+    benchmarks = {name: Path(path) for name, _, path in (one.partition("=") for one in options.shards_of)}
+    tasks = tasks_of(benchmarks, options.task)
+    graded = {}
+    with contextlib.ExitStack() as stack:
+        graders = {
+            task: stack.enter_context(Grader(options.workers, options.timeout, task)) for task in set(tasks.values())
+        }
+        for name, benchmark in benchmarks.items():
             files = shards(options.responses[0], name)
             output = options.output / name / "grades.parquet"
-            graded[name] = grade_files(files, Path(benchmark), grader, options.without, output)
+            graded[name] = grade_files(files, benchmark, graders[tasks[name]], options.without, output)
     write_json(options.output / "grades.json", graded)
 
 

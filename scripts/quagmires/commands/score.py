@@ -13,6 +13,7 @@ from quagmires.evaluation.contamination.summaries import read_pairs
 from quagmires.evaluation.majority import majority_at_k
 from quagmires.evaluation.pass_at_k import powers_of_two
 from quagmires.evaluation.scores import count, read_grades, score
+from quagmires.grading.task import tasks_of
 
 COLUMNS = ["problem_id", "repetition", "answer", "correct", "finish_reason", "reason", "n_tokens"]
 
@@ -29,6 +30,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="*",
         help="parquet files with benchmark and problem_id: problems that the average `clean` leaves out",
     )
+    parser.add_argument(
+        "--task",
+        nargs="+",
+        default=[],
+        metavar="[NAME=]TASK",
+        help="the kind of problems of all benchmarks or of one, where it is not math",
+    )
     parser.add_argument("--seed", type=int, default=0, help="of bootstrap and drawn votes (default: 0)")
     parser.add_argument("--scores", type=Path, required=True, help="JSON")
     parser.add_argument("--counts", type=Path, required=True, help="parquet of benchmark, problem_id, n, c, ...")
@@ -44,6 +52,7 @@ def run(options: argparse.Namespace) -> None:
             f"--benchmarks: {len(options.benchmarks)} names for {len(options.grades)} files; give each file a name of"
             " its own"
         )
+    tasks = tasks_of(options.benchmarks, options.task)
     tables, majority = [], {}
     for path, name in zip(options.grades, options.benchmarks, strict=True):
         grades = read_grades(path, COLUMNS)
@@ -51,7 +60,7 @@ def run(options: argparse.Namespace) -> None:
         table.insert(0, "benchmark", name)
         tables.append(table)
         generator = np.random.default_rng([options.seed, crc32(name.encode()), 1])
-        majority[name] = majority_at_k(grades, powers_of_two(int(table["n"].min())), generator)
+        majority[name] = majority_at_k(grades, powers_of_two(int(table["n"].min())), generator, tasks[name])
     counts = pd.concat(tables, ignore_index=True)
     contaminated = None if options.contaminated is None else read_pairs(options.contaminated)
     with whole_file(options.counts) as temporary:

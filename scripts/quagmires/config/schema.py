@@ -1,12 +1,15 @@
 """The blocks of an experiment's config, typed: what may stand in each, and what it means."""
 
+from collections.abc import Callable, Collection
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PlainValidator, WithJsonSchema, model_validator
 from pydantic_core import PydanticKnownError
 
 from quagmires.config.figure_names import KINDS
+from quagmires.config.gold_rules import GOLD_RULES
 from quagmires.config.subset_names import rule_patterns
+from quagmires.config.task_names import MATH, TASK_NAMES
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
 Positive = Annotated[int, Field(gt=0)]
@@ -17,6 +20,35 @@ Revision = Annotated[
         pattern=r"^([0-9a-f]{40})?$",
         description="A full commit hash; empty is the newest, which only the expected rows then check.",
     ),
+]
+
+
+def _one_of(names: Collection[str]) -> Callable[[Any], str]:
+    """What checks that a value is one of the names there are by then."""
+
+    def known(value: Any) -> str:
+        if not (isinstance(value, str) and value in names):
+            *others, last = map(repr, names)
+            expected = f"{', '.join(others)} or {last}" if others else last
+            raise PydanticKnownError("literal_error", {"expected": expected})
+        return value
+
+    return known
+
+
+# Not Literals: the names of rules, tasks and figures stand in one place each.
+GoldRuleName = Annotated[
+    str,
+    PlainValidator(_one_of(GOLD_RULES)),
+    WithJsonSchema({"enum": list(GOLD_RULES), "title": "Gold", "type": "string"}),
+]
+TaskName = Annotated[
+    str,
+    PlainValidator(_one_of(TASK_NAMES)),
+    WithJsonSchema({"enum": list(TASK_NAMES), "title": "Task", "type": "string"}),
+]
+FigureKind = Annotated[
+    str, PlainValidator(_one_of(KINDS)), WithJsonSchema({"enum": list(KINDS), "title": "Kind", "type": "string"})
 ]
 
 
@@ -138,8 +170,12 @@ class ProblemSource(Block):
         default_factory=dict,
         description='Our column name -> the source\'s, where they differ; `id: "#"` numbers the rows.',
     )
-    gold: Literal["text", "number", "hashes", "box", "any", "olympiadbench"] = Field(
-        "text", description="How the right answer is read from the answer column (grading/targets.py)."
+    gold: GoldRuleName = Field(
+        "text", description="How the right answer is read from the answer column (config/gold_rules.py)."
+    )
+    task: TaskName = Field(
+        MATH,
+        description=f"The kind of problems. {'; '.join(f'{name}: {shows}' for name, shows in TASK_NAMES.items())}.",
     )
 
     @model_validator(mode="after")
@@ -281,19 +317,6 @@ class TableSettings(Block):
         default_factory=list, description="Columns; if empty, all predictors that apply at the level of the studies."
     )
     published: Positive | None = Field(None, description="The paper's table whose values stand beside ours.")
-
-
-def _known_kind(kind: Any) -> str:
-    if not (isinstance(kind, str) and kind in KINDS):
-        *first, last = map(repr, KINDS)
-        raise PydanticKnownError("literal_error", {"expected": f"{', '.join(first)} or {last}"})
-    return kind
-
-
-# Not a Literal: the names of figures stand in one place.
-FigureKind = Annotated[
-    str, PlainValidator(_known_kind), WithJsonSchema({"enum": list(KINDS), "title": "Kind", "type": "string"})
-]
 
 
 class FigureSettings(Block):

@@ -7,14 +7,15 @@ import pandas as pd
 
 from quagmires.common.errors import UserError
 from quagmires.common.tabular import iterate
-from quagmires.grading.targets import read_gold
+from quagmires.config.task_names import MATH
+from quagmires.grading.task import Task, find_task
 
 # As the column of ids: the rows are numbered from 0.
 ROW_NUMBER = "#"
 
 
 def read_problems(
-    name: str, source: Mapping[str, Any], columns: Mapping[str, str], rule: str, rows: int | None
+    name: str, source: Mapping[str, Any], columns: Mapping[str, str], rule: str, rows: int | None, task: str = MATH
 ) -> pd.DataFrame:
     """Read a problem set; columns `id`, `problem` and `answer` (the gold, as `Gold.to_text` writes it).
 
@@ -25,19 +26,22 @@ def read_problems(
     columns
         our name -> the source's; ``id: "#"`` numbers the rows.
     rule
-        how the gold is read, one of `golds.GOLD_RULES`.
+        how the gold is read, one of `gold_rules.GOLD_RULES`.
     rows
         the number of rows expected; another number is an error (a changed or cut source).
+    task
+        the name of the kind of problems, which reads the gold by the rule.
 
     Raises
     ------
     UserError
         The source cannot be read, a column is missing or empty, an id occurs twice, the number of rows differs.
     """
+    kind = find_task(task)
     where = source.get("path") or source["hub"]["dataset"]
     content = iterate(source["path"]) if source.get("path") else hub_rows(source["hub"])
     found = [
-        _problem(name, f"{where}, row {number}", number, row, columns, rule)
+        _problem(name, f"{where}, row {number}", number, row, columns, rule, kind)
         for number, row in enumerate(content, start=1)
     ]
     if rows is not None and len(found) != rows:
@@ -49,7 +53,9 @@ def read_problems(
     return frame
 
 
-def _problem(name: str, where: str, number: int, row: Mapping, columns: Mapping[str, str], rule: str) -> tuple:
+def _problem(
+    name: str, where: str, number: int, row: Mapping[str, Any], columns: Mapping[str, str], rule: str, task: Task
+) -> tuple[str, str, str]:
     for column in columns.values():
         if column != ROW_NUMBER and column not in row:
             raise UserError(f"{where}: no column `{column}`; it has {', '.join(sorted(row))}; set `columns`")
@@ -57,7 +63,7 @@ def _problem(name: str, where: str, number: int, row: Mapping, columns: Mapping[
             raise UserError(f"{where}: column `{column}` is empty; remove the row")
     identity = f"{name}/{number - 1}" if columns["id"] == ROW_NUMBER else str(row[columns["id"]])
     try:
-        gold = read_gold(rule, row[columns["answer"]], row)
+        gold = task.read_gold(rule, row[columns["answer"]], row)
     except UserError as error:
         raise UserError(f"{where}: {error}; choose another `gold` rule or remove the row") from None
     return identity, str(row[columns["problem"]]), gold.to_text()

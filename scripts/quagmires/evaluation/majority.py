@@ -1,21 +1,24 @@
 """majority@k: is the answer most of k samples gave the right one?
 
-All right answers are one class; wrong ones are classes by `values.canonical`. Responses without an answer do not vote,
-without any vote the problem counts as wrong, and classes that tie share the vote: 1 / (number tied) if the right class
-is among them.
+All right answers are one class; wrong ones are classes by their task's `canonical`. Responses without an answer do not
+vote, without any vote the problem counts as wrong, and classes that tie share the vote: 1 / (number tied) if the right
+class is among them.
 """
 
 import numpy as np
 import pandas as pd
 
+from quagmires.config.task_names import MATH
 from quagmires.evaluation.pass_at_k import pass_at_k
-from quagmires.grading.math.numbers import canonical
+from quagmires.grading.task import find_task
 
 # Over M problems they add an error of at most 0.5 / sqrt(DRAWS * M): 0.2 points for 300 problems.
 DRAWS = 200
 
 
-def majority_at_k(grades: pd.DataFrame, ks: list[int], generator: np.random.Generator) -> pd.DataFrame:
+def majority_at_k(
+    grades: pd.DataFrame, ks: list[int], generator: np.random.Generator, task: str = MATH
+) -> pd.DataFrame:
     """majority@k of each problem, in expectation over subsets of k of its samples, drawn without replacement.
 
     Exact for k = 1 (it is Pass@1), for k = n, and where there are no wrong answers or no right ones; otherwise the mean
@@ -27,12 +30,14 @@ def majority_at_k(grades: pd.DataFrame, ks: list[int], generator: np.random.Gene
         one row per response: problem_id, answer (None: no answer), correct.
     ks
         each at most the number of samples of every problem.
+    task
+        the name of the kind of problems, which says what answers are one class.
 
     Returns
     -------
     DataFrame indexed by problem_id, one column per k, values in [0, 1]
     """
-    right, wrong, samples = tally(grades)
+    right, wrong, samples = tally(grades, task)
     none = np.array([], dtype=np.int64)
     rows = [
         [majority(int(right[problem]), wrong.get(problem, none), int(n), k, generator) for k in ks]
@@ -41,8 +46,9 @@ def majority_at_k(grades: pd.DataFrame, ks: list[int], generator: np.random.Gene
     return pd.DataFrame(rows, index=samples.index, columns=ks)
 
 
-def tally(grades: pd.DataFrame) -> tuple[pd.Series, dict[str, np.ndarray], pd.Series]:
+def tally(grades: pd.DataFrame, task: str = MATH) -> tuple[pd.Series, dict[str, np.ndarray], pd.Series]:
     """Votes for the right answer by problem_id, votes for each wrong class, and samples."""
+    canonical = find_task(task).canonical
     codes, texts = pd.factorize(grades["answer"])
     # Every spelling is normalised once, however many responses have it.
     classes, _ = pd.factorize(np.array([canonical(text) for text in texts], dtype=object))

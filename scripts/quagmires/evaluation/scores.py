@@ -17,7 +17,7 @@ from quagmires.evaluation.pass_at_k import (
     percentile_interval,
     powers_of_two,
 )
-from quagmires.grading.grader import NO_ANSWER, TIMEOUT, UNPARSABLE
+from quagmires.grading.verdicts import NO_ANSWER, TIMEOUT, UNPARSABLE
 
 FAILURES = (NO_ANSWER, TIMEOUT, UNPARSABLE)
 RATES = ("truncated", *FAILURES, "mean_tokens")

@@ -1,7 +1,8 @@
 """The only grader: the evaluation and verl's reward call the same function.
 
-The answer is the last balanced box. Text, numbers and lists are compared here; what they leave open is compared by
-math-verify in a worker process that is killed when it takes too long. Verdicts are kept per distinct (gold, answer).
+A task says what the answer of a response is and compares it with the gold. In mathematics the answer is the last
+balanced box, and text, numbers and lists are compared here; what they leave open is compared by math-verify in a worker
+process that is killed when it takes too long. Verdicts are kept per distinct (gold, answer).
 """
 
 import threading
@@ -10,30 +11,21 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
 
-from quagmires.grading.math.equivalence import (
-    DIFFERENT,
-    EXACT,
-    NO_ANSWER,
-    REASONS,
-    RIGHT,
-    TIMEOUT,
-    UNPARSABLE,
-    VERIFIED,
-    compare,
-)
-from quagmires.grading.math.extraction import MAX_ANSWER_CHARACTERS, extract_answer
-from quagmires.grading.targets import Gold
+from quagmires.config.gold_rules import Gold
+from quagmires.config.task_names import MATH
+from quagmires.grading.task import find_task
+from quagmires.grading.verdicts import NO_ANSWER, RIGHT, TIMEOUT, UNPARSABLE
 from quagmires.grading.worker_process import Worker
 
-__all__ = ["DIFFERENT", "EXACT", "NO_ANSWER", "REASONS", "TIMEOUT", "UNPARSABLE", "VERIFIED", "Grade", "Grader"]
-
+# A final answer longer than this is not one; it only costs time and memory.
+MAX_ANSWER_CHARACTERS = 2_000
 # Verdicts kept; a long GRPO run meets millions of answers.
 _MOST_KNOWN = 500_000
 
 
 @dataclass(frozen=True)
 class Grade:
-    """The verdict on one response: its answer (None if it has no box), whether it is right, and why."""
+    """The verdict on one response: its answer (None if it gives none), whether it is right, and why."""
 
     answer: str | None
     correct: bool
@@ -46,13 +38,21 @@ class Grader:
     Parameters
     ----------
     workers
-        math-verify processes; most answers never reach them.
+        worker processes; most answers never reach them.
     timeout
         seconds of processor time one response may take in a worker, whose start is not counted.
+    task
+        the name of the kind of problems.
+
+    Raises
+    ------
+    UserError
+        there is no such task.
     """
 
-    def __init__(self, workers: int = 1, timeout: float = 5.0):
-        self._workers = [Worker() for _ in range(workers)]
+    def __init__(self, workers: int = 1, timeout: float = 5.0, task: str = MATH) -> None:
+        self._task = find_task(task)
+        self._workers = [Worker(task) for _ in range(workers)]
         self._timeout = timeout
         self._free = threading.Semaphore(workers)
         self._lock = threading.Lock()
@@ -66,11 +66,11 @@ class Grader:
         """Grade responses against golds of the same length (as `Gold.to_text` writes them); equal pairs are compared
         once.
         """
-        answers = [extract_answer(response) for response in responses]
-        pairs = list(zip(golds, answers, strict=True))
-        reasons = {}
+        answers = [self._task.extract(response) for response in responses]
+        pairs = [None if one is None else (gold, one) for gold, one in zip(golds, answers, strict=True)]
+        reasons: dict[tuple[str, str], str] = {}
         todo = []
-        for pair in dict.fromkeys(pair for pair in pairs if pair[1] is not None):
+        for pair in dict.fromkeys(pair for pair in pairs if pair is not None):
             reason = self._known.get(pair) or self._decided(*pair)
             if reason is None:
                 todo.append(pair)
@@ -84,7 +84,7 @@ class Grader:
         if len(self._known) > _MOST_KNOWN:
             self._known.clear()
         self._known |= reasons
-        return [self._grade(answer, reasons.get((gold, answer))) for gold, answer in pairs]
+        return [_UNANSWERED if pair is None else _grade(pair[1], reasons[pair]) for pair in pairs]
 
     def close(self) -> None:
         """End the worker processes."""
@@ -94,31 +94,32 @@ class Grader:
     def __enter__(self) -> "Grader":
         return self
 
-    def __exit__(self, *_) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
-    @staticmethod
-    def _grade(answer: str | None, reason: str | None) -> Grade:
-        if answer is None:
-            return Grade(None, False, NO_ANSWER)
-        return Grade(answer[:MAX_ANSWER_CHARACTERS], reason in RIGHT, reason)
-
-    @staticmethod
-    def _decided(gold: str, answer: str) -> str | None:
-        """The verdict, where it takes no computer algebra."""
+    def _decided(self, gold: str, answer: str) -> str | None:
+        """The verdict, where it takes no worker."""
         if len(answer) > MAX_ANSWER_CHARACTERS:
             return UNPARSABLE
-        return compare(_gold(gold), answer, None)
+        return self._task.compare(_gold(gold), answer, None)
 
     def _compare(self, gold: str, answer: str) -> str:
         with self._free:
             with self._lock:
                 worker = self._workers.pop()
             try:
-                return compare(_gold(gold), answer, _Clock(worker, self._timeout).compare)
+                reason = self._task.compare(_gold(gold), answer, _Clock(worker, self._timeout).compare)
+                return UNPARSABLE if reason is None else reason
             finally:
                 with self._lock:
                     self._workers.append(worker)
+
+
+_UNANSWERED = Grade(None, False, NO_ANSWER)
+
+
+def _grade(answer: str, reason: str) -> Grade:
+    return Grade(answer[:MAX_ANSWER_CHARACTERS], reason in RIGHT, reason)
 
 
 class _Clock:

@@ -1,4 +1,4 @@
-"""The handle of a math-verify process: ask, wait, kill.
+"""The handle of a process that compares answers: ask, wait, kill.
 
 Limits are processor time, so that a verdict does not depend on what else the machine does.
 """
@@ -11,9 +11,10 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import IO
 
-from quagmires.grading.math.equivalence import DIFFERENT, TIMEOUT, UNPARSABLE, VERIFIED
-from quagmires.grading.math.extraction import spell_symbols
+from quagmires.config.task_names import MATH
+from quagmires.grading.verdicts import DIFFERENT, TIMEOUT, UNPARSABLE, VERIFIED
 
 # Importing sympy on a busy machine can take this long; only then is a start a failure.
 START_SECONDS = 120.0
@@ -25,10 +26,11 @@ _LOOK_EVERY_SECONDS = 0.05
 
 
 class Worker:
-    """A math-verify process, started when first needed and again after it had to be killed."""
+    """A process that compares answers of one task, started when first needed and again after it had to be killed."""
 
-    def __init__(self):
-        self._process: subprocess.Popen | None = None
+    def __init__(self, task: str = MATH) -> None:
+        self._task = task
+        self._process: subprocess.Popen[bytes] | None = None
         # Processor time of the last question.
         self.seconds = 0.0
 
@@ -38,20 +40,21 @@ class Worker:
         It may take `seconds` of processor time.
         """
         process = self.start()
+        questions, _ = _pipes(process)
         before = _processor_seconds(process)
-        question = {"gold": spell_symbols(gold), "answer": spell_symbols(answer), "seconds": _GRACE * seconds}
+        question = {"gold": gold, "answer": answer, "seconds": _GRACE * seconds}
         try:
-            process.stdin.write(json.dumps(question).encode() + b"\n")
-            process.stdin.flush()
-            reply = _read_line(process, _MOST_WAITING * seconds, before + seconds)
+            questions.write(json.dumps(question).encode() + b"\n")
+            questions.flush()
+            line = _read_line(process, _MOST_WAITING * seconds, before + seconds)
         except BrokenPipeError:
-            reply = ""
+            line = ""
         self.seconds = _processor_seconds(process) - before
-        if not reply:
+        if not line:
             # Too slow, or dead (out of memory): this answer is wrong, the next one gets a fresh process.
             self.close()
-            return TIMEOUT if reply is None else UNPARSABLE
-        reply = json.loads(reply)
+            return TIMEOUT if line is None else UNPARSABLE
+        reply = json.loads(line)
         if reply["exhausted"]:
             self.close()
         verdict = reply["verdict"]
@@ -62,11 +65,11 @@ class Worker:
         if self._process is not None:
             self._process.kill()
             self._process.wait()
-            self._process.stdin.close()
-            self._process.stdout.close()
+            for pipe in _pipes(self._process):
+                pipe.close()
             self._process = None
 
-    def start(self) -> subprocess.Popen:
+    def start(self) -> subprocess.Popen[bytes]:
         """The process, ready for a question."""
         if self._process is not None and self._process.poll() is not None:
             # Somebody else ended it, such as the kernel when memory ran out.
@@ -74,7 +77,7 @@ class Worker:
         if self._process is None:
             scripts = str(Path(__file__).resolve().parents[2])
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "quagmires.grading.worker"],
+                [sys.executable, "-m", "quagmires.grading.worker", self._task],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
@@ -83,11 +86,18 @@ class Worker:
             )
             if not _read_line(self._process, START_SECONDS):
                 self.close()
-                raise RuntimeError("the math-verify worker does not start; run: python -m quagmires.grading.worker")
+                command = f"python -m quagmires.grading.worker {self._task}"
+                raise RuntimeError(f"the process that compares answers does not start; run: {command}")
         return self._process
 
 
-def _processor_seconds(process: subprocess.Popen) -> float:
+def _pipes(process: subprocess.Popen[bytes]) -> tuple[IO[bytes], IO[bytes]]:
+    """The ends of a process' input and output."""
+    assert process.stdin is not None and process.stdout is not None
+    return process.stdin, process.stdout
+
+
+def _processor_seconds(process: subprocess.Popen[bytes]) -> float:
     """What a process has used so far, user and system; a dead one has used nothing."""
     try:
         fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
@@ -96,19 +106,20 @@ def _processor_seconds(process: subprocess.Popen) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def _read_line(process: subprocess.Popen, timeout: float, processor_seconds: float = math.inf) -> str | None:
+def _read_line(process: subprocess.Popen[bytes], timeout: float, processor_seconds: float = math.inf) -> str | None:
     """One line of the worker's output; "" if it died, None if it is late: after `timeout` seconds, or when it has used
     `processor_seconds` since it began.
     """
+    _, replies = _pipes(process)
     deadline = time.monotonic() + timeout
     line = b""
     while not line.endswith(b"\n"):
-        ready, _, _ = select.select([process.stdout], [], [], _LOOK_EVERY_SECONDS)
+        ready, _, _ = select.select([replies], [], [], _LOOK_EVERY_SECONDS)
         if not ready:
             if time.monotonic() > deadline or _processor_seconds(process) > processor_seconds:
                 return None
             continue
-        piece = process.stdout.read(65536)
+        piece = replies.read(65536)
         if not piece:
             return ""
         line += piece

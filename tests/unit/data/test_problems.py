@@ -6,8 +6,8 @@ import pytest
 
 from quagmires.common.errors import UserError
 from quagmires.common.tabular import iterate
+from quagmires.config.gold_rules import Gold
 from quagmires.data.problems import read_problems
-from quagmires.grading.targets import Gold
 from support import REAL_DATA, environment, needs_real_data, script
 
 COLUMNS = {"id": "id", "problem": "problem", "answer": "answer"}

@@ -1,14 +1,19 @@
+import json
+import subprocess
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pandas as pd
 import pytest
 
+from quagmires.common.errors import UserError
 from quagmires.common.tabular import iterate
-from quagmires.grading.grader import DIFFERENT, EXACT, NO_ANSWER, REASONS, TIMEOUT, UNPARSABLE, VERIFIED, Grader
-from quagmires.grading.reward import compute_score
+from quagmires.grading.grader import Grader
+from quagmires.grading.reward import compute_score, source_name
+from quagmires.grading.verdicts import DIFFERENT, EXACT, NO_ANSWER, REASONS, TIMEOUT, UNPARSABLE, VERIFIED
 from quagmires.grading.worker_process import Worker
-from support import REAL_DATA, needs_real_data, script
+from support import REAL_DATA, SCRIPTS, needs_real_data, script
 
 
 @pytest.fixture(scope="module")
@@ -88,6 +93,76 @@ def test_reward_is_the_graders_verdict_and_never_raises():
     assert compute_score("any", r"\boxed{\frac12}", "0.5") == {"score": 1.0, "acc": 1.0, "answered": 1.0}
     assert compute_score("any", "nothing", "0.5") == {"score": 0.0, "acc": 0.0, "answered": 0.0}
     assert compute_score("any", "\\boxed{" + "\ud800" + "}", "1")["score"] == 0.0
+
+
+def test_reward_finds_the_task_in_the_data_source():
+    # What RL sets of mathematics are called, today and in files written earlier.
+    for name in (source_name("math-train", "math"), "math-train", "openai/gsm8k", ""):
+        assert compute_score(name, r"\boxed{7}", "7")["score"] == 1.0
+    with pytest.raises(UserError, match="data_source 'words:puzzles': there is no task 'words'; use math"):
+        compute_score(source_name("puzzles", "words"), "anything", "7")
+
+
+def test_an_unknown_task_is_refused_before_any_response():
+    with pytest.raises(UserError, match="task: there is no task 'maths'; use math, or add it"):
+        Grader(task="maths")
+
+
+def ask_worker(prepare: str, task: str, *questions: dict) -> list[dict]:
+    """What a worker process of a task answers, after the code that makes the task known to it."""
+    code = f"import sys; sys.argv[1:] = [{task!r}]\n{prepare}\nfrom quagmires.grading.worker import main\nmain()"
+    told = "".join(json.dumps(question) + "\n" for question in questions)
+    process = subprocess.run(
+        [sys.executable, "-c", code], input=told, capture_output=True, text=True, timeout=120,
+        env={"PYTHONPATH": str(SCRIPTS)},
+    )  # fmt: skip
+    return [json.loads(line) for line in process.stdout.splitlines()]
+
+
+# A task whose verifier says what the answer tells it to say.
+TOY = """
+from quagmires.config.task_names import TASK_NAMES
+from quagmires.grading.task import Task, task
+TASK_NAMES["toy"] = ""
+@task("toy")
+class Toy(Task):
+    extract = compare = canonical = None
+    def verifier(self):
+        def verdict(gold, answer):
+            while answer == "hang":
+                pass
+            if answer == "greed":
+                bytearray(1 << 31)
+            return {"same": "verified", "other": "different"}[answer]
+        return verdict
+"""
+
+
+def test_the_worker_of_any_task_is_bounded():
+    questions = [{"gold": "", "answer": one, "seconds": 0.2} for one in ("same", "hang", "greed", "fail", "other")]
+    ready, *replies = ask_worker(TOY, "toy", *questions)
+    assert ready == {"ready": True}
+    assert [one["verdict"] for one in replies] == [VERIFIED, TIMEOUT, UNPARSABLE, UNPARSABLE, DIFFERENT]
+
+
+def test_a_worker_is_started_for_its_task(monkeypatch):
+    commands = []
+    monkeypatch.setattr(subprocess, "Popen", lambda command, **_: commands.append(command) or 1 / 0)
+    for worker in (Worker(), Worker("words")):
+        with pytest.raises(ZeroDivisionError):
+            worker.start()
+    assert [command[1:] for command in commands] == [
+        ["-m", "quagmires.grading.worker", one] for one in ("math", "words")
+    ]
+
+
+def test_grade_script_takes_known_tasks_only(tmp_path):
+    source, target = tmp_path / "responses.jsonl", tmp_path / "graded.parquet"
+    source.write_text(r'{"gold": "2", "response": "\\boxed{2}"}')
+    script("grade.py", "--responses", source, "--output", target, "--task", "math")
+    assert list(pd.read_parquet(target)["correct"]) == [True]
+    refused = script("grade.py", "--responses", source, "--output", target, "--task", "maths", check=False)
+    assert refused.stderr.strip().startswith("error: --task maths: there is no task 'maths'; use math")
 
 
 def test_grade_script_adds_its_columns_and_keeps_the_others(tmp_path):

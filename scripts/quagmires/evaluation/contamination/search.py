@@ -14,10 +14,11 @@ from itertools import islice
 from typing import NamedTuple
 
 from quagmires.common.errors import UserError
+from quagmires.config.gold_rules import Gold
+from quagmires.config.task_names import MATH
 from quagmires.evaluation.contamination.ngrams import MIN_WORDS, NgramIndex, exact_key, plain, words
-from quagmires.grading.math.equivalence import RIGHT, compare
-from quagmires.grading.math.numbers import canonical
-from quagmires.grading.targets import Gold
+from quagmires.grading.task import find_task
+from quagmires.grading.verdicts import RIGHT
 
 NGRAM = 13
 # For rewordings, which break long n-grams: short ones are proof only where the answers agree too.
@@ -54,6 +55,7 @@ class Pair(NamedTuple):
 
     `coverage` is the share of the benchmark problem's distinct n-grams that the training problem has: 13-grams, or
     5-grams if reworded; 1 if exact. `rows` counts the training rows with this very text; `row` is the first of them.
+    `task` is the name of the kind of both problems.
     """
 
     problem: Problem
@@ -61,12 +63,14 @@ class Pair(NamedTuple):
     match: str
     coverage: float
     rows: int
+    task: str = MATH
 
     @property
     def answer_match(self) -> bool | None:
-        """Whether the answers have one value, as far as text and numbers tell; None where the row has no answer."""
+        """Whether the answers have one value, as far as it shows without a worker; None where the row has no answer."""
         if self.row.answer is None:
             return None
+        compare = find_task(self.task).compare
         gold = Gold.from_text(self.problem.answer)
         return any(compare(gold, answer, None) in RIGHT for answer in Gold.from_text(self.row.answer).accepted)
 
@@ -97,7 +101,8 @@ class Matcher:
     is the training problem.
     """
 
-    def __init__(self, problems: Sequence[Problem]) -> None:
+    def __init__(self, problems: Sequence[Problem], task: str = MATH) -> None:
+        self._task = task
         texts = [plain(problem.text) for problem in problems]
         documents = [words(text) for text in texts]
         self._keys = [exact_key(text) for text in texts]
@@ -113,7 +118,7 @@ class Matcher:
 
     def _index_by_answer(self, number: int, item: tuple[Problem, list[str]]) -> int:
         problem, document = item
-        answer = _telling_answer(problem.answer)
+        answer = _telling_answer(problem.answer, self._task)
         if answer is None or len(document) < MIN_WORDS:
             return 0
         grams = set(_ngrams(document, SHORT_NGRAM))
@@ -153,7 +158,7 @@ class Matcher:
 
     def _reworded(self, text_words: Sequence[list[str]], row_answers: Sequence[str | None]) -> Iterator[Match]:
         for text, (its_words, row_answer) in enumerate(zip(text_words, row_answers, strict=True)):
-            answer = None if row_answer is None else _telling_answer(row_answer)
+            answer = None if row_answer is None else _telling_answer(row_answer, self._task)
             owners = None if answer is None else self._by_answer.get(answer)
             if owners is None:
                 continue
@@ -166,9 +171,9 @@ class Matcher:
 
 
 @functools.lru_cache(maxsize=10_000)
-def _telling_answer(answer: str) -> str | None:
-    """The answer's value or normalised text, or None for the letter of an option. The first of several spellings."""
-    value = canonical(Gold.from_text(answer).accepted[0])
+def _telling_answer(answer: str, task: str) -> str | None:
+    """The answer's canonical form, or None for the letter of an option. The first of several spellings."""
+    value = find_task(task).canonical(Gold.from_text(answer).accepted[0])
     return None if _OPTION.fullmatch(value) else value
 
 
@@ -180,9 +185,10 @@ def _contains(text: Sequence[str], part: Sequence[str]) -> bool:
     return f" {' '.join(part)} " in f" {' '.join(text)} "
 
 
-def scan(rows: Iterable[Row], problems: Sequence[Problem], workers: int, batch: int = BATCH) -> Scan:
+def scan(rows: Iterable[Row], problems: Sequence[Problem], workers: int, batch: int = BATCH, task: str = MATH) -> Scan:
     """Find the benchmark problems among the rows of a training set, each distinct text looked at once.
 
+    The problems, and the answers of the rows, are of the kind that `task` names.
     The rows are streamed; what is kept is one digest and one count for each distinct text. The result depends
     neither on `workers` nor on `batch`.
 
@@ -205,11 +211,12 @@ def scan(rows: Iterable[Row], problems: Sequence[Problem], workers: int, batch: 
                 yield number, row
 
     found: list[tuple[int, Row, Match]] = []
-    with _matching(problems, workers) as match:
+    with _matching(problems, workers, task) as match:
         for numbered, matches in match(_batches(first_occurrences(), batch)):
             found.extend((*numbered[place.text], place) for place in matches)
     pairs = [
-        Pair(problems[place.problem], row, place.match, place.coverage, counts[number]) for number, row, place in found
+        Pair(problems[place.problem], row, place.match, place.coverage, counts[number], task)
+        for number, row, place in found
     ]
     return Scan(pairs, sum(counts), len(counts))
 
@@ -228,17 +235,17 @@ def _texts(batch: Batch) -> list[tuple[str, str | None]]:
 
 @contextlib.contextmanager
 def _matching(
-    problems: Sequence[Problem], workers: int
+    problems: Sequence[Problem], workers: int, task: str
 ) -> Iterator[Callable[[Iterable[Batch]], Iterator[tuple[Batch, list[Match]]]]]:
     """A function from batches to (batch, its matches), in order, run in this process or in `workers` others."""
     if workers < 1:
         raise UserError(f"workers: {workers} is too few; give at least 1")
     if workers == 1:
-        matcher = Matcher(problems)
+        matcher = Matcher(problems, task)
         yield lambda batches: ((batch, matcher.matches(_texts(batch))) for batch in batches)
         return
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, context, initializer=_set_matcher, initargs=(list(problems),)) as pool:
+    with ProcessPoolExecutor(workers, context, initializer=_set_matcher, initargs=(list(problems), task)) as pool:
         yield lambda batches: _in_order(pool, batches, ahead=workers + 2)
 
 
@@ -261,9 +268,9 @@ def _in_order(pool: ProcessPoolExecutor, batches: Iterable[Batch], ahead: int) -
 _matcher: Matcher | None = None
 
 
-def _set_matcher(problems: Sequence[Problem]) -> None:
+def _set_matcher(problems: Sequence[Problem], task: str) -> None:
     global _matcher
-    _matcher = Matcher(problems)
+    _matcher = Matcher(problems, task)
 
 
 def _matches(rows: Sequence[tuple[str, str | None]]) -> list[Match]:

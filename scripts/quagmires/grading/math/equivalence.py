@@ -3,22 +3,12 @@
 import re
 from collections.abc import Callable
 
+from quagmires.config.gold_rules import Gold
 from quagmires.grading.math.closed_form import closed_form, same_number
 from quagmires.grading.math.extraction import bare, normalise
 from quagmires.grading.math.numbers import name_of, parse_value, same_value, unnamed, without_words
 from quagmires.grading.math.structures import elements, parts
-from quagmires.grading.targets import Gold
-
-EXACT, VERIFIED, DIFFERENT, NO_ANSWER, TIMEOUT, UNPARSABLE = (
-    "exact",
-    "verified",
-    "different",
-    "no_answer",
-    "timeout",
-    "unparsable",
-)
-REASONS = (EXACT, VERIFIED, DIFFERENT, NO_ANSWER, TIMEOUT, UNPARSABLE)
-RIGHT = (EXACT, VERIFIED)
+from quagmires.grading.verdicts import DIFFERENT, EXACT, RIGHT, TIMEOUT, UNPARSABLE, VERIFIED
 
 # Asks math-verify: (gold, answer) -> VERIFIED, DIFFERENT, TIMEOUT or UNPARSABLE.
 Algebra = Callable[[str, str], str]

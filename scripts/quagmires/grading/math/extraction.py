@@ -4,8 +4,6 @@ import re
 
 BOX = "\\boxed"
 END_OF_THOUGHT = "</think>"
-# A final answer longer than this is not one; it only costs time and memory.
-MAX_ANSWER_CHARACTERS = 2_000
 # How far a box is followed, and how many boxes are tried from the end: responses can be megabytes of braces.
 _LONGEST_BOX = 20_000
 _MOST_BOXES = 20
