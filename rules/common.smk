@@ -22,6 +22,7 @@ from quagmires.common.errors import UserError
 from quagmires.common.files import write_text
 from quagmires.planning.costs import check_budget
 from quagmires.config.subset_names import BASE
+from quagmires.config.task_names import with_task, with_tasks
 
 
 def load_experiment():
@@ -170,6 +171,16 @@ def source_of(source):
     return json.dumps(
         source.model_dump(include={"path", "hub"}, exclude_none=True), sort_keys=True
     )
+
+
+def tasks(benchmarks):
+    """Benchmark -> the kind of its problems."""
+    return {name: CONFIG.benchmarks[name].task for name in benchmarks}
+
+
+def gold_rule(source):
+    """How the golds of a problem set are read."""
+    return with_task(source.gold, source.task)
 
 
 def probe_study(model):

@@ -129,7 +129,7 @@ rule rl_problems:
         columns=lambda wildcards: columns("rl_datasets", wildcards.rl),
         rows=lambda wildcards: CONFIG.rl_datasets[wildcards.rl].rows,
         source=lambda wildcards: source_of(CONFIG.rl_datasets[wildcards.rl]),
-        gold=lambda wildcards: CONFIG.rl_datasets[wildcards.rl].gold,
+        gold=lambda wildcards: gold_rule(CONFIG.rl_datasets[wildcards.rl]),
     message:
         "RL set {wildcards.rl}: problems"
     shell:
@@ -150,9 +150,10 @@ rule rl_prompts:
     localrule: True
     params:
         instruction=CONFIG.prompt.instruction,
-        max_prompt_tokens=lambda wildcards: EXPERIMENT.grpo[
-            wildcards.model
-        ].max_prompt_tokens,
+        max_prompt_tokens=lambda wildcards: with_task(
+            EXPERIMENT.grpo[wildcards.model].max_prompt_tokens,
+            CONFIG.rl_datasets[wildcards.rl].task,
+        ),
     message:
         "RL set {wildcards.rl}: prompts for {wildcards.model}"
     shell:
@@ -174,7 +175,7 @@ rule benchmark_problems:
         columns=lambda wildcards: columns("benchmarks", wildcards.benchmark),
         rows=lambda wildcards: CONFIG.benchmarks[wildcards.benchmark].rows,
         source=lambda wildcards: source_of(CONFIG.benchmarks[wildcards.benchmark]),
-        gold=lambda wildcards: CONFIG.benchmarks[wildcards.benchmark].gold,
+        gold=lambda wildcards: gold_rule(CONFIG.benchmarks[wildcards.benchmark]),
     message:
         "Benchmark {wildcards.benchmark}: problems"
     shell:
@@ -251,9 +252,12 @@ rule contamination:
                 )
             }
         ),
-        benchmarks=" ".join(
-            f"--benchmark {name}={ROOT}/data/benchmarks/{name}.parquet"
-            for name in USED_BENCHMARKS
+        benchmarks=with_tasks(
+            " ".join(
+                f"--benchmark {name}={ROOT}/data/benchmarks/{name}.parquet"
+                for name in USED_BENCHMARKS
+            ),
+            tasks(USED_BENCHMARKS),
         ),
     message:
         "Contamination: benchmark problems in {wildcards.training_set}"

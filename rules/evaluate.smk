@@ -75,7 +75,9 @@ rule grade:
         runtime=240,
     params:
         grading_timeout_seconds=CONFIG.evaluation.grading_timeout_seconds,
-        benchmarks=benchmark_files,
+        benchmarks=lambda wildcards: with_tasks(
+            benchmark_files(wildcards), tasks(evaluated(wildcards.checkpoint))
+        ),
     message:
         "Evaluation of {wildcards.checkpoint}: grading"
     shell:
@@ -98,7 +100,9 @@ rule score:
         f"{LOGS}/score/{{checkpoint}}.log",
     localrule: True
     params:
-        seed=CONFIG.seed,
+        seed=lambda wildcards: with_tasks(
+            CONFIG.seed, tasks(evaluated(wildcards.checkpoint))
+        ),
     message:
         "Evaluation of {wildcards.checkpoint}: scores"
     shell:

@@ -7,7 +7,9 @@ import pandas as pd
 
 from quagmires.common.errors import UserError, command_line
 from quagmires.common.files import whole_file
+from quagmires.config.task_names import MATH, TASK_NAMES
 from quagmires.data.prompts import conversation, load_tokenizer, prompt_ids
+from quagmires.grading.reward import source_name
 
 # With more, the limit is wrong rather than the problems.
 MAX_SHARE_LEFT_OUT = 0.01
@@ -20,6 +22,7 @@ def main() -> None:
     parser.add_argument("--model", required=True, help="model directory, for its tokenizer")
     parser.add_argument("--max-tokens", type=int, required=True, help="the longest prompt that verl may be given")
     parser.add_argument("--instruction", required=True)
+    parser.add_argument("--task", choices=TASK_NAMES, default=MATH, help="the kind of problems (default: math)")
     parser.add_argument("--output", type=Path, required=True, help="parquet")
     options = parser.parse_args()
 
@@ -34,18 +37,18 @@ def main() -> None:
             f" ({options.max_tokens}; the longest has {lengths.max()}); raise it"
         )
     with whole_file(options.output) as temporary:
-        verl_rows(kept, options.name, options.instruction).to_parquet(temporary, index=False)
+        verl_rows(kept, options.name, options.instruction, options.task).to_parquet(temporary, index=False)
     print(f"{options.name}: {len(kept)} prompts, {left_out} left out as longer than {options.max_tokens} tokens")
 
 
-def verl_rows(problems: pd.DataFrame, name: str, instruction: str) -> pd.DataFrame:
-    """The columns that verl's RLHFDataset reads."""
+def verl_rows(problems: pd.DataFrame, name: str, instruction: str, task: str) -> pd.DataFrame:
+    """The columns that verl's RLHFDataset reads; `data_source` tells the reward the task."""
     return pd.DataFrame(
         [
             {
-                "data_source": name,
+                "data_source": source_name(name, task),
                 "prompt": conversation(row.problem, instruction),
-                "ability": "math",
+                "ability": task,
                 "reward_model": {"style": "rule", "ground_truth": row.answer},
                 "extra_info": {"index": index, "id": row.id},
             }

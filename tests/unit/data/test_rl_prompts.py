@@ -22,6 +22,7 @@ def test_a_prompt_that_is_too_long_is_left_out_and_counted(tmp_path, byte_tokeni
     rows = pd.read_parquet(tmp_path / "out.parquet")
     assert len(rows) == 199
     assert list(rows.columns) == ["data_source", "prompt", "ability", "reward_model", "extra_info"]
+    assert (rows["data_source"][0], rows["ability"][0]) == ("sums", "math")
     assert rows["prompt"][0][0] == {"role": "user", "content": "a" * 10 + " " + INSTRUCTION}
 
 
