@@ -5,18 +5,31 @@ from pathlib import Path
 
 import matplotlib.image
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pytest
 import yaml
 from made_up_metrics import METRICS, SETTINGS, cell, frame_of, of
 
+from quagmires.commands import run_command
+from quagmires.common.errors import UserError
+from quagmires.common.files import read_json
+from quagmires.common.tabular import write_jsonl
 from quagmires.config.analysis_settings import AnalysisSettings
 from quagmires.config.figure_names import KINDS
+from quagmires.config.gold_rules import GOLD_RULES
 from quagmires.config.loading import laid_over, load_yaml
-from quagmires.config.schema import FigureSettings
+from quagmires.config.schema import FigureSettings, ProblemSource
 from quagmires.config.subset_names import subset_size
 from quagmires.config.subset_rules import SUBSET_RULES
+from quagmires.config.task_names import TASK_NAMES
+from quagmires.data.problems import read_problems
 from quagmires.data.subsets import Lengths, select
+from quagmires.evaluation.majority import majority_at_k
+from quagmires.grading.grader import Grader
+from quagmires.grading.reward import compute_score, source_name
+from quagmires.grading.task import TASKS, find_task
+from quagmires.grading.verdicts import DIFFERENT, EXACT, NO_ANSWER
 from quagmires.planning.resources import example_tokens
 from quagmires.prediction.predictors import PREDICTORS
 from quagmires.prediction.rank_correlation import rank_agreement
@@ -36,7 +49,9 @@ def blocks(page: str, language: str) -> list[str]:
 @pytest.fixture(autouse=True)
 def registries():
     """Every registry as it was, after a page has added to it."""
-    there = (SUBSET_RULES, FIGURES, KINDS, PREDICTORS)
+    # A task registers itself once, when it is first asked for.
+    find_task("math")
+    there = (SUBSET_RULES, FIGURES, KINDS, PREDICTORS, GOLD_RULES, TASK_NAMES, TASKS)
     before = [dict(one) for one in there]
     yield
     for one, entries in zip(there, before, strict=True):
@@ -80,10 +95,61 @@ def check_predictor(folder: Path) -> None:
     assert -1 <= score["value"] <= 1
 
 
+def check_gold_rule(folder: Path) -> None:
+    write_jsonl(
+        folder / "ours.jsonl",
+        [
+            {"id": "1", "problem": "2+2?", "answer": "Easy.\nFinal answer: 4"},
+            {"id": "2", "problem": "pi?", "answer": "Final answer: 3.1\n", "margin": 0.1},
+        ],
+    )
+    columns = {name: name for name in ("id", "problem", "answer")}
+    block = ProblemSource(path=str(folder / "ours.jsonl"), rows=2, gold="final-line")
+    table = read_problems("ours", block.model_dump(include={"path"}), columns, block.gold, block.rows)
+    assert list(table["answer"]) == ["4", '{"accepted": ["3.1"], "tolerance": 0.1}']
+    write_jsonl(folder / "ours.jsonl", [{"id": "1", "problem": "2+2?", "answer": "4"}])
+    with pytest.raises(UserError, match="ours.jsonl, row 1: no line `Final answer:` at the end of the solution"):
+        read_problems("ours", {"path": folder / "ours.jsonl"}, columns, "final-line", 1)
+
+
+def check_task(folder: Path) -> None:
+    block = ProblemSource(path=str(folder / "ours.jsonl"), rows=1, task="words")
+    question = "Which animal of the farm gives milk twice a day and eats grass all day long?"
+    write_jsonl(folder / "ours.jsonl", [{"id": "1", "problem": question, "answer": "the Cow"}])
+    columns = {name: name for name in ("id", "problem", "answer")}
+    table = read_problems("ours", block.model_dump(include={"path"}), columns, block.gold, block.rows, block.task)
+    [gold] = table["answer"]
+    responses = ["Answer: The  cow", "Answer: a cow", "It is the cow.", "Answer: A Cow", "Answer: hen"]
+    with Grader(task=block.task) as grader:
+        grades = grader.grade_many([gold] * 5, responses)
+    assert [grade.reason for grade in grades] == [EXACT, DIFFERENT, NO_ANSWER, DIFFERENT, DIFFERENT]
+    assert compute_score(source_name("ours", "words"), "Answer: the cow", gold)["score"] == 1.0
+    assert compute_score("ours", "Answer: the cow", gold)["answered"] == 0.0
+    # `a cow` and `A Cow` are two votes for one answer, and outvote the right one.
+    table = pd.DataFrame([vars(grade) for grade in grades[:4]]).assign(problem_id="1")
+    assert majority_at_k(table, [4], np.random.default_rng(0), "words").loc["1", 4] == 0
+    # Among benchmarks of two tasks, each is looked for by its own: answers that agree show that a question is reworded.
+    reworded = question.replace("all day long", "only").replace("Which animal", "What")
+    write_jsonl(folder / "traces.jsonl", [{"id": "r", "problem": reworded, "response": "Answer: THE COW"}])
+    write_jsonl(folder / "sums.jsonl", [{"id": "1", "problem": "What is 12 times 12, divided by 2?", "answer": "72"}])
+    run_command("contamination", [
+        "--name", "ours", "--kind", "sft", "--data", str(folder / "traces.jsonl"),
+        "--columns", '{"id": "id", "problem": "problem", "response": "response"}',
+        "--benchmark", f"sums={folder / 'sums.jsonl'}", "--benchmark", f"ours={folder / 'ours.jsonl'}",
+        "--task", "ours=words", "--workers", "1",
+        "--output", str(folder / "pairs.parquet"), "--summary", str(folder / "summary.json"),
+    ])  # fmt: skip
+    [pair] = pd.read_parquet(folder / "pairs.parquet").to_dict("records")
+    assert (pair["benchmark"], pair["match"], pair["answer_match"]) == ("ours", "reworded", True)
+    assert read_json(folder / "summary.json")["rows"] == 1
+
+
 CHECKS = {
     "adding-subset-rule.md": check_subset_rule,
     "adding-figure.md": check_figure,
     "adding-predictor.md": check_predictor,
+    "adding-gold-rule.md": check_gold_rule,
+    "adding-task.md": check_task,
 }
 
 
