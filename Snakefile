@@ -18,7 +18,7 @@ include: "rules/models.smk"
 include: "rules/data.smk"
 include: "rules/checks.smk"
 include: "rules/sft.smk"
-include: "rules/grpo.smk"
+include: "rules/rl.smk"
 include: "rules/evaluate.smk"
 include: "rules/analysis.smk"
 

@@ -66,7 +66,7 @@ if not ONLY_METRICS:
                 f"{ROOT}/{{checkpoint}}/eval/scores.json",
                 checkpoint=EXPERIMENT.checkpoints,
             ),
-            training=expand(f"{ROOT}/{{run}}/metrics.jsonl", run=EXPERIMENT.grpo_runs),
+            training=expand(f"{ROOT}/{{run}}/metrics.jsonl", run=EXPERIMENT.rl_runs),
         output:
             metrics=f"{ROOT}/metrics.parquet",
             curves=f"{ROOT}/pass_at_k.parquet",

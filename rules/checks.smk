@@ -1,6 +1,6 @@
 # Settings, checked by the engines themselves on a machine without a GPU before anything is trained with them.
 
-CHECKS = runs.checks(EXPERIMENT)
+CHECKS = runs_to_check(EXPERIMENT)
 
 
 rule settings_to_check:

@@ -18,9 +18,12 @@ from quagmires.planning import preflight, progress, resources as requests
 from quagmires.prediction import metrics_file
 from quagmires.simulation import arithmetic
 from quagmires.training import runs
+from quagmires.training.checks import runs_to_check
+from quagmires.training.trainers import TRAINERS
 from quagmires.common.errors import UserError
 from quagmires.common.files import write_text
 from quagmires.planning.costs import check_budget
+from quagmires.config.algorithms import ALGORITHMS
 from quagmires.config.subset_names import BASE
 from quagmires.config.task_names import with_task, with_tasks
 
@@ -55,7 +58,9 @@ CONFIG = EXPERIMENT.config
 ROOT = EXPERIMENT.root
 LOGS = f"logs/{CONFIG.experiment}"
 BENCHMARKS = f"{LOGS}/benchmarks"
-ENVIRONMENTS = ("sft", "grpo", "evaluate")
+SFT_ENVIRONMENT = TRAINERS["sft"][CONFIG.sft.trainer].environment
+RL_ENVIRONMENT = TRAINERS["rl"][CONFIG.rl.trainer].environment
+ENVIRONMENTS = (SFT_ENVIRONMENT, RL_ENVIRONMENT, "evaluate")
 PYTHON = ".envs/workflow/bin/python"
 # The end of a short script's command: all output in the log, and its last words on the terminal if it fails.
 LOGGED = " > {log} 2>&1 || {{ tail -n 5 {log} >&2; exit 1; }}"
@@ -68,16 +73,27 @@ def _one_of(names):
 NOT_BASE = rf"(?!{BASE}/)[^/]+"
 
 
+# Said only where it is not the default, as all commands were before there was a choice.
+SFT_TRAINER_OPTION, RL_TRAINER_OPTION = (
+    "" if name == default else f" --trainer {name}"
+    for name, default in (
+        (CONFIG.sft.trainer, "llamafactory"),
+        (CONFIG.rl.trainer, "verl"),
+    )
+)
+
+
 wildcard_constraints:
     model=_one_of(CONFIG.models),
     # Not a list of all names: it would be searched for every file of a large plan.
     recipe=r"[^/]+",
-    checkpoint=r"[^/]+/[^/]+/(sft|grpo/[^/]+/run\d+/checkpoint\d+)",
+    checkpoint=rf"[^/]+/[^/]+/(sft|({_one_of(ALGORITHMS)})/[^/]+/run\d+/checkpoint\d+)",
+    algorithm=_one_of(ALGORITHMS),
     dataset=_one_of(CONFIG.sft_datasets),
     rl=_one_of(CONFIG.rl_datasets),
     benchmark=_one_of(CONFIG.benchmarks),
     subset=r"[a-z0-9.+-]+",
-    check=r"sft\.[^./]+|grpo\.[^./]+\.[^./]+",
+    check=rf"{SFT_ENVIRONMENT}\.[^./]+|{RL_ENVIRONMENT}\.[^./]+\.[^./]+",
     run=r"\d+",
     environment=_one_of(ENVIRONMENTS),
 
@@ -129,12 +145,10 @@ def sft_run(wildcards):
     return EXPERIMENT.sft_runs[f"{wildcards.model}/{wildcards.recipe}/sft"]
 
 
-def grpo_run(wildcards):
-    """One of the GRPO runs from an SFT model."""
-    path = (
-        f"{wildcards.model}/{wildcards.recipe}/grpo/{wildcards.rl}/run{wildcards.run}"
-    )
-    return EXPERIMENT.grpo_runs[path]
+def rl_run(wildcards):
+    """One of the RL runs from an SFT model."""
+    path = f"{wildcards.model}/{wildcards.recipe}/{wildcards.algorithm}/{wildcards.rl}/run{wildcards.run}"
+    return EXPERIMENT.rl_runs[path]
 
 
 def checkpoint_of(wildcards):

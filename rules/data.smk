@@ -151,7 +151,7 @@ rule rl_prompts:
     params:
         instruction=CONFIG.prompt.instruction,
         max_prompt_tokens=lambda wildcards: with_task(
-            EXPERIMENT.grpo[wildcards.model].max_prompt_tokens,
+            EXPERIMENT.rl[wildcards.model].max_prompt_tokens,
             CONFIG.rl_datasets[wildcards.rl].task,
         ),
     message:

@@ -66,7 +66,11 @@ rule base_model:
         + LOGGED
 
 
-RENDERERS = {"llamafactory": "sft", "verl": "grpo", "vllm": "evaluate"}
+RENDERERS = {
+    CONFIG.sft.trainer: SFT_ENVIRONMENT,
+    CONFIG.rl.trainer: RL_ENVIRONMENT,
+    "vllm": "evaluate",
+}
 
 
 rule rendered_prompts:

@@ -39,7 +39,7 @@ def model_record(checkpoint):
 
 
 def model_to_sample(wildcards):
-    """An SFT model's last file, or the directory of a GRPO run's checkpoint."""
+    """An SFT model's last file, or the directory of an RL run's checkpoint."""
     if wildcards.checkpoint.endswith("/sft"):
         return model_record(wildcards.checkpoint)
     return f"{ROOT}/{wildcards.checkpoint}/model"

@@ -1,4 +1,4 @@
-# Supervised fine-tuning by LLaMA-Factory, and the generalization loss of what it made.
+# Supervised fine-tuning, and the generalization loss of what it made.
 
 
 def sft_request(wildcards):
@@ -19,8 +19,8 @@ rule sft:
         ),
         model=model_ready("{model}"),
         parity=f"{ROOT}/data/prompts/{{model}}.parity.json",
-        checked=f"{ROOT}/data/checks/sft.{{model}}.json",
-        environment=environment("sft"),
+        checked=f"{ROOT}/data/checks/{SFT_ENVIRONMENT}.{{model}}.json",
+        environment=environment(SFT_ENVIRONMENT),
     output:
         f"{ROOT}/{{model}}/{{recipe}}/sft/model/training.json",
     log:
@@ -37,9 +37,9 @@ rule sft:
         save_steps=lambda wildcards: EXPERIMENT.sft[wildcards.model].save_steps,
         stall_minutes=lambda wildcards: EXPERIMENT.sft[wildcards.model].stall_minutes,
     params:
-        python=python("sft"),
+        python=python(SFT_ENVIRONMENT),
         run=lambda wildcards: settings_json(
-            runs.sft_settings(sft_run(wildcards), EXPERIMENT)
+            runs.sft_settings(sft_run(wildcards), EXPERIMENT).as_dict()
         ),
         settings=lambda wildcards: EXPERIMENT.sft[wildcards.model].settings,
         settings_content=lambda wildcards: engine_files.settings_content(
@@ -52,7 +52,8 @@ rule sft:
         "OMP_NUM_THREADS="
         + THREADS_PER_PROCESS
         + " {params.python} scripts/train_sft.py"
-        " --name 'SFT {wildcards.model} {wildcards.recipe}' --model $(dirname {input.model}) --data {input.data}"
+        + SFT_TRAINER_OPTION
+        + " --name 'SFT {wildcards.model} {wildcards.recipe}' --model $(dirname {input.model}) --data {input.data}"
         " --settings {params.settings} --run {params.run:q} --save-steps {resources.save_steps}"
         " --stall-minutes {resources.stall_minutes} --work {params.work} --output $(dirname {output}) --log {log}"
 
@@ -62,7 +63,7 @@ rule generalization_loss:
     input:
         model=f"{ROOT}/{{model}}/{{recipe}}/sft/model/training.json",
         data=f"{ROOT}/data/sft/{{dataset}}/{{model}}/validation.jsonl",
-        environment=environment("sft"),
+        environment=environment(SFT_ENVIRONMENT),
     output:
         summary=f"{ROOT}/{{model}}/{{recipe}}/sft/generalization_loss.{{dataset}}.json",
         examples=f"{ROOT}/{{model}}/{{recipe}}/sft/generalization_loss.{{dataset}}.parquet",
@@ -72,7 +73,7 @@ rule generalization_loss:
     resources:
         **asks(1, loss_request, cpu_memory_mb=2000),
     params:
-        python=python("sft"),
+        python=python(SFT_ENVIRONMENT),
     message:
         "SFT {wildcards.model} {wildcards.recipe}: generalization loss"
     shell:

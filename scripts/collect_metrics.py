@@ -9,7 +9,7 @@ import pandas as pd
 from quagmires.common.errors import UserError, command_line
 from quagmires.common.files import read_json, whole_file
 from quagmires.prediction.metrics_file import write_metrics
-from quagmires.prediction.metrics_row import macro, metrics_row, score_files
+from quagmires.prediction.metrics_row import macro, metrics_row, rl_folder, score_files
 
 
 def main() -> None:
@@ -21,7 +21,7 @@ def main() -> None:
     parser.add_argument("--label", default="", help="shown on whatever is made of them")
     parser.add_argument("--output", type=Path, required=True, help="parquet")
     parser.add_argument("--curves", type=Path, help="parquet of Pass@k curves")
-    parser.add_argument("--training", type=Path, help="parquet of GRPO metrics by step")
+    parser.add_argument("--training", type=Path, help="parquet of RL metrics by step")
     parser.add_argument("--rl-optional", action="store_true", help="leave outcomes empty where there are none")
     options = parser.parse_args()
 
@@ -78,7 +78,7 @@ def training_rows(root: Path, run: dict) -> list[dict]:
     }
     rows = []
     for number in range(1, run["grpo_runs"] + 1):
-        path = root / run["model"] / run["recipe"] / "grpo" / run["rl_dataset"] / f"run{number}" / "metrics.jsonl"
+        path = rl_folder(root / run["model"] / run["recipe"], run) / f"run{number}" / "metrics.jsonl"
         for line in path.read_text(encoding="utf-8").splitlines():
             entry = json.loads(line)
             rows.append(

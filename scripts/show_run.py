@@ -1,4 +1,4 @@
-"""Show what an engine would be given for one run: LLaMA-Factory's YAML for SFT, verl's Hydra overrides for GRPO.
+"""Show what an engine would be given for one run: LLaMA-Factory's YAML for SFT, verl's Hydra overrides for RL.
 
     python scripts/show_run.py config/paper.yaml --run llama3-8b-instruct/llama-nemotron.random-10k.ep1.lr1e-5
 
@@ -12,13 +12,14 @@ import yaml
 
 from quagmires.common import installation
 from quagmires.common.errors import UserError, command_line
-from quagmires.config.experiment import Experiment, GRPORun, SFTRun, expand
+from quagmires.config.algorithms import ALGORITHMS
+from quagmires.config.experiment import Experiment, RLRun, SFTRun, expand
 from quagmires.config.loading import Files, parse
 from quagmires.planning import resources
 from quagmires.planning.preflight import check_engine_files, check_numbers
 from quagmires.training import runs as run_settings
 from quagmires.training.llamafactory import settings as sft
-from quagmires.training.verl import settings as grpo
+from quagmires.training.verl import settings as verl
 
 BASE = installation.shipped("config/base.yaml")
 
@@ -42,10 +43,11 @@ def main() -> None:
     run = runs[options.run]
     if run.recipe != "base":
         print(f"# SFT, LLaMA-Factory\n{sft_yaml(run, experiment)}")
-    for other in experiment.grpo_runs.values():
+    for other in experiment.rl_runs.values():
         if other.sft == run and other.number == 1:
-            print(f"# GRPO on {other.rl_dataset}, run 1, verl on {experiment.grpo[run.model].settings}")
-            print("\n".join(grpo_overrides(other, experiment)))
+            title, file = ALGORITHMS[other.algorithm].title, experiment.rl[run.model].settings
+            print(f"# {title} on {other.rl_dataset}, run 1, verl on {file}")
+            print("\n".join(rl_overrides(other, experiment)))
 
 
 def sft_yaml(run: SFTRun, experiment: Experiment) -> str:
@@ -53,28 +55,29 @@ def sft_yaml(run: SFTRun, experiment: Experiment) -> str:
     block = experiment.sft[run.model]
     settings = sft.with_engine(sft.read_settings(block.settings), block.engine)
     folder = f"{experiment.root}/{run.model}/{run.recipe}/sft"
-    given = {**run_settings.sft_settings(run, experiment), "model": f"{experiment.root}/data/models/{run.model}"}
-    complete = sft.complete_settings(settings, given, Path(folder) / "work", block.save_steps)
+    model = f"{experiment.root}/data/models/{run.model}"
+    given = run_settings.sft_settings(run, experiment)
+    complete = sft.complete_settings(settings, given, model, Path(folder) / "work", block.save_steps)
     request = resources.sft_request(run, experiment)
     return _relative(f"# {request}\n" + yaml.safe_dump(complete, sort_keys=False))
 
 
-def grpo_overrides(run: GRPORun, experiment: Experiment) -> list[str]:
-    """The Hydra overrides that train_grpo.py hands to verl at the start of a run, and what its job asks for."""
-    block = experiment.grpo[run.sft.model]
+def rl_overrides(run: RLRun, experiment: Experiment) -> list[str]:
+    """The Hydra overrides that train_rl.py hands to verl at the start of a run, and what its job asks for."""
+    block = experiment.rl[run.sft.model]
     problems = experiment.config.rl_datasets[run.rl_dataset].rows
-    steps = grpo.checkpoint_steps(grpo.total_steps(problems, block.batch_size, block.epochs), block.checkpoints)
+    steps = verl.checkpoint_steps(verl.total_steps(problems, block.batch_size, block.epochs), block.checkpoints)
     model = Path(experiment.root) / run.sft.checkpoint / "model"
     data = Path(experiment.root) / "data" / "rl" / run.rl_dataset / f"{run.sft.model}.parquet"
     checkpoints, reward = (
         Path(experiment.root) / run.path / "work" / "checkpoints",
         Path("scripts/quagmires/grading/reward.py"),
     )
-    lines = grpo.engine_overrides(block.engine) + grpo.overrides(
-        run_settings.grpo_settings(run, experiment), model, data, checkpoints, reward, problems,
-        grpo.save_steps(steps, block.save_steps),
+    lines = verl.overrides(
+        run_settings.rl_settings(run, experiment), model, data, checkpoints, reward, problems,
+        verl.save_steps(steps, block.save_steps),
     )  # fmt: skip
-    return [f"# {resources.grpo_request(run, experiment)}", *map(_relative, lines)]
+    return [f"# {resources.rl_request(run, experiment)}", *map(_relative, lines)]
 
 
 def _relative(text: str) -> str:

@@ -33,7 +33,7 @@ def main() -> None:
     left_out = len(problems) - len(kept)
     if left_out > MAX_SHARE_LEFT_OUT * len(problems):
         raise UserError(
-            f"{options.problems}: {left_out} of {len(problems)} prompts are longer than grpo.max_prompt_tokens"
+            f"{options.problems}: {left_out} of {len(problems)} prompts are longer than rl.max_prompt_tokens"
             f" ({options.max_tokens}; the longest has {lengths.max()}); raise it"
         )
     with whole_file(options.output) as temporary:

@@ -5,6 +5,6 @@ verl imports this package in every process when VERL_USE_EXTERNAL_MODULES names 
 
 import os
 
-# scripts/train_grpo.py reads the settings of this package without loading verl.
+# scripts/train_rl.py reads the settings of this package without loading verl.
 if os.environ.get("VERL_PLATFORM") == "cpu":
     from verl_cpu import platform, registration  # noqa: F401

@@ -10,15 +10,16 @@ import pytest
 import yaml
 
 from quagmires.common.tabular import write_jsonl
+from quagmires.config.algorithms import ALGORITHMS, nested
 from quagmires.config.experiment import read_experiment
 from quagmires.config.loading import laid_over
 from quagmires.training import runs as run_settings
-from quagmires.training.verl.settings import nested
+from quagmires.training.checks import runs_to_check
 from support import ROOT, environment, python, script
 
 SFT_RUN = {"learning_rate": 1e-5, "epochs": 3, "global_batch_size": 128, "per_device_batch_size": 2, "devices": 8,
            "cutoff_tokens": 8192, "seed": 42, "engine": {"template": "llama3"}}  # fmt: skip
-GRPO_RUN = {"learning_rate": 1e-6, "warmup_steps": 0, "batch_size": 128, "rollouts": 16, "temperature": 1.0,
+RL_RUN = {"learning_rate": 1e-6, "warmup_steps": 0, "batch_size": 128, "rollouts": 16, "temperature": 1.0,
             "kl_coefficient": 0.0, "entropy_coefficient": 0.001, "epochs": 3, "max_prompt_tokens": 1024,
             "max_response_tokens": 7168, "checkpoints": 4, "devices": 8, "seed": 42, "engine": {}}  # fmt: skip
 ACTOR, ROLLOUT = "actor_rollout_ref.actor", "actor_rollout_ref.rollout"
@@ -44,20 +45,22 @@ SFT_MISTAKES = {
     "batch": ({}, {"per_device_batch_size": 3}, "sft.global_batch_size 128 is not a multiple of per_device_batch_size 3"
               " x devices 8"),
 }  # fmt: skip
-GRPO_MISTAKES = {
+RL_MISTAKES = {
     "misspelt": ({f"{ROLLOUT}.gpu_mem_util": 0.5}, {}, f"verl has no setting {ROLLOUT}.gpu_mem_util"),
-    "misspelt_in_engine": ({}, {"engine": {f"{ACTOR}.ppo_max_tokens": 1}}, "grpo.engine: verl has no setting"
+    "misspelt_in_engine": ({}, {"engine": {f"{ACTOR}.ppo_max_tokens": 1}}, "rl.engine: verl has no setting"
                            f" {ACTOR}.ppo_max_tokens"),
     "owned": ({"trainer.resume_mode": "always"}, {}, "trainer.resume_mode is set by the workflow"),
     "owned_logger": ({"trainer.logger": ["consol"]}, {}, "trainer.logger is set by the workflow"),
     "owned_batch": ({f"{ACTOR}.ppo_mini_batch_size": 256}, {}, f"{ACTOR}.ppo_mini_batch_size is set by the workflow"),
-    "owned_in_engine": ({}, {"engine": {f"{ROLLOUT}.n": 8}}, f"grpo.engine: {ROLLOUT}.n is set by the workflow"),
+    "owned_in_engine": ({}, {"engine": {f"{ROLLOUT}.n": 8}}, f"rl.engine: {ROLLOUT}.n is set by the workflow"),
     "text_for_number": ({f"{ACTOR}.ppo_epochs": "one"}, {}, f"{ACTOR}.ppo_epochs is text ('one'); write a number"),
     "text_for_truth": ({f"{ROLLOUT}.free_cache_engine": "yes please"}, {}, "is text ('yes please'); write true or"),
-    "text_in_engine": ({}, {"engine": {f"{ACTOR}.grad_clip": "x"}}, "grpo.yaml with grpo.engine:"
+    "text_in_engine": ({}, {"engine": {f"{ACTOR}.grad_clip": "x"}}, "grpo.yaml with rl.engine:"
                        f" {ACTOR}.grad_clip is text ('x'); write a number"),
-    "estimator": ({"algorithm.adv_estimator": "grppo"}, {}, "algorithm.adv_estimator 'grppo' is none of"),
-    "critic": ({"algorithm.adv_estimator": "gae"}, {}, "'gae' trains a critic, which GRPO has not"),
+    "estimator": ({"algorithm.adv_estimator": "rloo"}, {}, "algorithm.adv_estimator is 'rloo', and rl.algorithm grpo is"
+                  " 'grpo'"),
+    "algorithm": ({}, {"algorithm": "grppo"}, "--run: algorithm: input should be 'grpo', 'dr_grpo' or 'rloo'"),
+    "critic": ({"critic.enable": True}, {}, "critic.enable trains a critic"),
     "rollout": ({f"{ROLLOUT}.name": "vlm"}, {}, f"{ROLLOUT}.name 'vlm' is none of"),
     "strategy": ({f"{ACTOR}.strategy": "fsdpx"}, {}, f"{ACTOR}.strategy 'fsdpx' is none of fsdp, fsdp2"),
     "parallel": ({f"{ROLLOUT}.tensor_model_parallel_size": 3}, {}, "3 does not divide the 8 devices"),
@@ -125,8 +128,8 @@ def sft_errors(model, tmp_path_factory) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def grpo_errors(model, tmp_path_factory) -> dict[str, str]:
-    return errors(tmp_path_factory.mktemp("grpo"), model, "grpo", GRPO_RUN, GRPO_MISTAKES)
+def rl_errors(model, tmp_path_factory) -> dict[str, str]:
+    return errors(tmp_path_factory.mktemp("grpo"), model, "grpo", RL_RUN, RL_MISTAKES)
 
 
 @pytest.mark.parametrize("mistake", SFT_MISTAKES)
@@ -134,12 +137,12 @@ def test_a_mistake_in_sft_settings_is_one_line(sft_errors, mistake):
     assert SFT_MISTAKES[mistake][2] in sft_errors[mistake]
 
 
-@pytest.mark.parametrize("mistake", GRPO_MISTAKES)
-def test_a_mistake_in_grpo_settings_is_one_line(grpo_errors, model, mistake):
-    assert GRPO_MISTAKES[mistake][2].replace("MODEL", str(model)) in grpo_errors[mistake]
+@pytest.mark.parametrize("mistake", RL_MISTAKES)
+def test_a_mistake_in_grpo_settings_is_one_line(rl_errors, model, mistake):
+    assert RL_MISTAKES[mistake][2].replace("MODEL", str(model)) in rl_errors[mistake]
 
 
-@pytest.mark.parametrize(("engine", "run"), [("sft", SFT_RUN), ("grpo", GRPO_RUN)])
+@pytest.mark.parametrize(("engine", "run"), [("sft", SFT_RUN), ("grpo", RL_RUN)])
 def test_the_settings_for_gpus_pass_and_seeds_are_checked_once(model, tmp_path, engine, run):
     settings = str(ROOT / "config" / f"{engine}.yaml")
     runs = [{"name": f"run{seed}", "model": str(model), "settings": settings, "run": {**run, "seed": seed}}
@@ -150,17 +153,26 @@ def test_the_settings_for_gpus_pass_and_seeds_are_checked_once(model, tmp_path, 
     assert (result["runs"], result["different"]) == (3, 1)
 
 
+def test_every_algorithm_passes(model, tmp_path):
+    settings = str(ROOT / "config" / "grpo.yaml")
+    runs = [{"name": name, "model": str(model), "settings": settings, "run": {**RL_RUN, "algorithm": name}}
+            for name in ALGORITHMS]  # fmt: skip
+    (tmp_path / "runs.json").write_text(json.dumps(runs))
+    check("grpo", tmp_path / "runs.json", tmp_path / "ok.json")
+    assert json.loads((tmp_path / "ok.json").read_text())["different"] == len(ALGORITHMS)
+
+
 @pytest.mark.parametrize(("engine", "runs"), [("sft", 78), ("grpo", 3)])
 def test_every_run_of_the_paper_passes(model, tmp_path, engine, runs):
     """With the tiny model in place of each of the paper's; nothing of theirs is looked at but the context length."""
     experiment = read_experiment([ROOT / "config" / "base.yaml", ROOT / "config" / "paper.yaml"])
-    listed = [check for name, check in run_settings.checks(experiment).items() if name.startswith(f"{engine}.")]
+    listed = [check for name, check in runs_to_check(experiment).items() if name.startswith(f"{engine}.")]
     assert len(listed) == 3
     if engine == "sft":
         # The workflow checks one run of each model; here it is every one.
         listed = [
             {"name": run.recipe, "settings": experiment.sft[run.model].settings,
-             "run": run_settings.sft_settings(run, experiment)}
+             "run": run_settings.sft_settings(run, experiment).as_dict()}
             for run in experiment.sft_runs.values() if run.recipe != "base"
         ]  # fmt: skip
     (tmp_path / "runs.json").write_text(json.dumps([run | {"model": str(model)} for run in listed]))

@@ -127,7 +127,7 @@ def grpo_command(small_run: Path, target: Path, save_steps: int = 10) -> list:
                 "kl_coefficient": 0.0, "entropy_coefficient": 0.001, "epochs": 1, "max_prompt_tokens": 32,
                 "max_response_tokens": 64, "checkpoints": 2, "devices": 1, "seed": 42}  # fmt: skip
     return [
-        python("grpo"), SCRIPTS / "train_grpo.py", "--name", "test", "--model", small_run / "toy/base/sft/model",
+        python("grpo"), SCRIPTS / "train_rl.py", "--name", "test", "--model", small_run / "toy/base/sft/model",
         "--data", small_run / "data/rl/sums/toy.parquet", "--settings", ROOT / "config/grpo_cpu.yaml",
         "--run", json.dumps(settings), "--accelerator", "cpu", "--save-steps", save_steps, "--work", target / "work",
         "--output", target, "--log", target / "log",

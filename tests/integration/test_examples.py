@@ -14,7 +14,7 @@ QWEN = "models__qwen25-1b__"
 # The mistake as the table calls it -> the example it is made in, and the change that makes it.
 MISTAKES = {
     "a misspelt key": ("new_model", {"sft__learning_rat": 1e-5}),
-    "a number in quotes": ("new_model", {"grpo__rollouts": "16"}),
+    "a number in quotes": ("new_model", {"rl__rollouts": "16"}),
     "both sources, or none": ("new_model", {QWEN + "path": "model"}),
     "a branch in place of a commit": ("new_model", {QWEN + "hub__revision": "main"}),
     "a name that is nowhere defined": ("new_model", {"studies__qwen__sft_dataset": "aceraeson"}),
@@ -56,8 +56,8 @@ def test_every_documented_mistake_is_tested():
 @pytest.mark.parametrize(
     ("example", "jobs"),
     [
-        ("new_model", {"download": 2, "sft": 3, "grpo": 16, "samples": 4 + 64}),
-        ("new_pool", {"download": 1, "pool": 1, "sft": 4, "grpo": 20}),
+        ("new_model", {"download": 2, "sft": 3, "rl": 16, "samples": 4 + 64}),
+        ("new_pool", {"download": 1, "pool": 1, "sft": 4, "rl": 20}),
         ("new_benchmark", {"benchmark_problems": 2, "sft": 2, "samples": 3 + 48}),
     ],
 )

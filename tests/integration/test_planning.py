@@ -51,7 +51,7 @@ def plan(paper) -> dict:
 
 def test_totals_are_the_sum_over_every_run_once(paper, plan):
     speeds = throughput.read(paper.config, paper.config.costs.throughput)
-    grpo = [resources.grpo_work(run, paper, speeds) for run in paper.grpo_runs.values()]
+    grpo = [resources.rl_work(run, paper, speeds) for run in paper.rl_runs.values()]
     sft = [resources.sft_work(run, paper, speeds) for run in paper.sft_runs.values() if run.subset != "base"]
     samples = [resources.samples_work(one, paper, speeds) for one in paper.checkpoints.values()]
     losses = [resources.loss_work(run, dataset, paper, speeds) for run, dataset in paper.losses()]
@@ -59,14 +59,14 @@ def test_totals_are_the_sum_over_every_run_once(paper, plan):
     expected = sum(work.device_hours for work in [*grpo, *sft, *samples, *losses])
     assert plan["totals"]["device_hours"] == pytest.approx(expected)
     assert plan["totals"]["sft_tokens"] == pytest.approx(sum(work.tokens for work in sft))
-    assert plan["totals"]["grpo_steps"] == sum(resources.grpo_steps(run, paper) for run in paper.grpo_runs.values())
+    assert plan["totals"]["grpo_steps"] == sum(resources.rl_steps(run, paper) for run in paper.rl_runs.values())
     assert len({job["name"] for job in plan["jobs"]}) == len(plan["jobs"])
 
 
 def test_rollouts_of_grpo_are_responses_too(paper, plan):
     rollouts = sum(
-        resources.grpo_steps(run, paper) * paper.grpo[run.sft.model].batch_size * paper.grpo[run.sft.model].rollouts
-        for run in paper.grpo_runs.values()
+        resources.rl_steps(run, paper) * paper.rl[run.sft.model].batch_size * paper.rl[run.sft.model].rollouts
+        for run in paper.rl_runs.values()
     )
     assert stage(plan, "grpo")["responses"] == rollouts > 0
     samples = sum(resources.responses(one, paper) for one in paper.checkpoints.values())
@@ -109,7 +109,7 @@ def test_what_a_study_costs_alone_is_the_plan_of_a_config_with_that_study(paper,
 
 
 def test_twice_the_runs_are_twice_the_rl_and_nothing_else(plan):
-    twice = plan_of(experiment(grpo__runs=8))
+    twice = plan_of(experiment(rl__runs=8))
     for name in ("grpo", "samples_after"):
         for column in ("jobs", "device_hours", "grpo_steps", "responses", "disk_bytes"):
             assert stage(twice, name)[column] == pytest.approx(2 * stage(plan, name)[column])
@@ -121,8 +121,8 @@ def test_twice_the_runs_are_twice_the_rl_and_nothing_else(plan):
     "more",
     [
         {"cluster__response_tokens": 3000},
-        {"grpo__epochs": 4},
-        {"grpo__rollouts": 32},
+        {"rl__epochs": 4},
+        {"rl__rollouts": 32},
         {"evaluation__samples_after_rl": 128},
         {"sft__cutoff_tokens": 16384},
     ],
@@ -156,13 +156,13 @@ def test_the_sensitivity_is_what_a_changed_plan_says(paper, plan, tmp_path):
 
 def test_time_limits_are_the_planned_times_with_a_margin(paper):
     speeds, margin = throughput.of(paper.config), paper.config.cluster.margin
-    run = paper.grpo_runs["llama3-8b-instruct/base/grpo/math-train/run1"]
-    work, request = resources.grpo_work(run, paper, speeds), resources.grpo_request(run, paper)
+    run = paper.rl_runs["llama3-8b-instruct/base/grpo/math-train/run1"]
+    work, request = resources.rl_work(run, paper, speeds), resources.rl_request(run, paper)
     assert request.minutes - resources.OVERHEAD_MINUTES == pytest.approx(margin * work.seconds / 60, abs=1)
     assert request.devices == work.devices == 8
-    longest = paper.grpo_runs["mistral-nemo-12b-instruct/base/grpo/deepscaler/run1"]
-    assert resources.grpo_work(longest, paper, speeds).hours > paper.config.cluster.max_hours
-    assert resources.grpo_request(longest, paper).minutes == paper.config.cluster.max_hours * 60
+    longest = paper.rl_runs["mistral-nemo-12b-instruct/base/grpo/deepscaler/run1"]
+    assert resources.rl_work(longest, paper, speeds).hours > paper.config.cluster.max_hours
+    assert resources.rl_request(longest, paper).minutes == paper.config.cluster.max_hours * 60
 
 
 def test_jobs_longer_than_a_time_limit_may_be_are_counted(plan):
@@ -219,7 +219,7 @@ def test_as_many_jobs_are_counted_as_snakemake_plans(tmp_path):
     plan = plan_of(read_experiment([ROOT / "config" / "base.yaml", config]), devices=2)
     data = ("pool", "token_lengths", "subset", "contamination", "rendered_prompts")
     assert stage(plan, "data")["jobs"] == sum(jobs[name] for name in data)
-    for name, rule in {"sft": "sft", "loss": "generalization_loss", "grpo": "grpo", "grade": "grade"}.items():
+    for name, rule in {"sft": "sft", "loss": "generalization_loss", "grpo": "rl", "grade": "grade"}.items():
         assert stage(plan, name)["jobs"] == jobs[rule]
     assert stage(plan, "samples_before")["jobs"] + stage(plan, "samples_after")["jobs"] == jobs["samples"]
 
@@ -227,10 +227,10 @@ def test_as_many_jobs_are_counted_as_snakemake_plans(tmp_path):
 def test_models_take_two_bytes_a_parameter_and_go_if_they_are_not_kept(paper, plan):
     parameters = {name: model.parameters for name, model in paper.config.models.items()}
     sft = sum(2 * parameters[run.model] for run in paper.sft_runs.values() if run.subset != "base")
-    rl = sum(4 * 2 * parameters[run.sft.model] for run in paper.grpo_runs.values())
+    rl = sum(4 * 2 * parameters[run.sft.model] for run in paper.rl_runs.values())
     assert stage(plan, "sft")["disk_bytes"] == pytest.approx(sft)
     assert stage(plan, "grpo")["disk_bytes"] == pytest.approx(rl)
-    gone = plan_of(experiment(grpo__keep_models=False))
+    gone = plan_of(experiment(rl__keep_models=False))
     assert stage(gone, "grpo")["disk_bytes"] == 0
     assert gone["totals"]["disk_bytes"] == pytest.approx(plan["totals"]["disk_bytes"] - rl)
     assert gone["totals"]["peak_disk_bytes"] < plan["totals"]["peak_disk_bytes"]
@@ -238,7 +238,7 @@ def test_models_take_two_bytes_a_parameter_and_go_if_they_are_not_kept(paper, pl
 
 def test_running_jobs_and_models_that_wait_need_disk_too(plan):
     assert plan["totals"]["peak_disk_bytes"] > plan["totals"]["disk_bytes"]
-    gone = plan_of(experiment(grpo__keep_models=False))["totals"]
+    gone = plan_of(experiment(rl__keep_models=False))["totals"]
     # Eight nodes train at the same time, each with checkpoints of a 12B model.
     assert gone["peak_disk_bytes"] - gone["disk_bytes"] > 1e12
 

@@ -23,7 +23,7 @@ def plan() -> str:
 def test_the_plan_holds_every_run_once(experiment, plan):
     jobs = planned(plan)
     assert jobs["sft"] == len(experiment.sft_runs) - 3
-    assert jobs["grpo"] == len(experiment.grpo_runs) == 324
+    assert jobs["rl"] == len(experiment.rl_runs) == 324
     assert jobs["samples"] == jobs["grade"] == jobs["score"] == len(experiment.checkpoints)
     assert jobs["base_model"] == jobs["model"] == jobs["prompt_parity"] == 3
     assert jobs["pool"] == 3 and jobs["download"] == 6
@@ -46,7 +46,7 @@ def test_every_wildcard_of_a_command_resolves(plan):
 def test_checkpoints_that_are_not_kept_go_once_they_are_sampled(tmp_path):
     checkpoint = "results/plan-test/toy/base/grpo/sums/run1/checkpoint1/model"
     kept, gone = (
-        snakemake("-n", "--configfile", overlay(tmp_path, grpo__keep_models=keep)).stdout for keep in (True, False)
+        snakemake("-n", "--configfile", overlay(tmp_path, rl__keep_models=keep)).stdout for keep in (True, False)
     )
     assert f"Would remove temporary output {checkpoint}" in gone
     assert "Would remove temporary output" not in kept
@@ -74,7 +74,7 @@ def test_training_waits_for_prompt_parity(tmp_path):
 
 
 def test_more_runs_and_checkpoints_multiply_rl_alone(tmp_path):
-    jobs = planned(snakemake("-n", "--configfile", overlay(tmp_path, grpo__runs=3, grpo__checkpoints=4)).stdout)
+    jobs = planned(snakemake("-n", "--configfile", overlay(tmp_path, rl__runs=3, rl__checkpoints=4)).stdout)
     assert jobs["sft"] == 6
-    assert jobs["grpo"] == 21
+    assert jobs["rl"] == 21
     assert jobs["samples"] == 7 + 7 * 3 * 4

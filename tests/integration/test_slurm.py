@@ -113,7 +113,7 @@ SFT_WORK = DEMO / "toy" / "arithmetic.shortest-64.ep40.lr1e-3" / "sft"
 # Its engines run on processors and want no GPUs; here its jobs ask for some all the same.
 REQUESTS = {
     "sft": {"gpu": 8, "gpu_model": "a100", "mem_mb": 3500, "runtime": 100},
-    "grpo": {"gpu": 8, "gpu_model": "a100", "mem_mb": 6000, "runtime": 4000},
+    "rl": {"gpu": 8, "gpu_model": "a100", "mem_mb": 6000, "runtime": 4000},
     "samples": {"gpu": 2, "gpu_model": "a100", "mem_mb": 3300, "runtime": 30},
     "generalization_loss": {"gpu": 1, "gpu_model": "a100", "mem_mb": 2200, "runtime": 20},
 }
@@ -168,7 +168,7 @@ def reduced_demo(small_run: Path, folder: Path) -> Path:
     del config["arithmetic_world"]
     config["experiment"] = DEMO.name
     config["studies"]["toy"] |= {"benchmarks": ["easy"], "recipes": [{"subset": "shortest-64", "epochs": 40}]}
-    config["grpo"] |= {"batch_size": 16, "checkpoints": 1}
+    config["rl"] |= {"batch_size": 16, "checkpoints": 1}
     config["evaluation"] |= {"samples": 4, "samples_after_rl": 4, "large_k": 4}
     path = folder / "config.yaml"
     path.write_text(yaml.safe_dump(config))
@@ -202,7 +202,7 @@ def test_the_demo_is_whole(demo):
 
 
 def test_only_rules_that_are_not_local_become_jobs(demo):
-    assert set(demo) == {"subset", "sft", "generalization_loss", "grpo", "samples", "grade"}
+    assert set(demo) == {"subset", "sft", "generalization_loss", "rl", "samples", "grade"}
 
 
 @pytest.mark.parametrize("rule", REQUESTS)

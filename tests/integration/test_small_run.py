@@ -117,7 +117,7 @@ def test_a_changed_recipe_reruns_only_what_depends_on_it(small_run, tmp_path):
     target.write_text(yaml.safe_dump(config))
     output = snakemake("-n", "--configfile", target).stdout
     jobs = dict(re.findall(r"^([a-z_]+) +(\d+)$", output, re.MULTILINE))
-    assert jobs["sft"] == jobs["grpo"] == jobs["generalization_loss"] == "1"
+    assert jobs["sft"] == jobs["rl"] == jobs["generalization_loss"] == "1"
     assert jobs["samples"] == "3"
     assert not {"pretrained_model", "token_lengths", "subset", "rendered_prompts", "environment"} & set(jobs)
 
@@ -125,11 +125,11 @@ def test_a_changed_recipe_reruns_only_what_depends_on_it(small_run, tmp_path):
 @pytest.mark.parametrize(
     ("block", "values", "first", "untouched"),
     [
-        ("grpo", {"learning_rate": 2.0e-4}, "grpo", {"sft", "generalization_loss", "pretrained_model"}),
+        ("rl", {"learning_rate": 2.0e-4}, "rl", {"sft", "generalization_loss", "pretrained_model"}),
         ("sft", {"per_device_batch_size": 8}, "sft", {"pretrained_model", "token_lengths", "subset"}),
-        ("evaluation", {"samples_after_rl": 8}, "samples", {"sft", "grpo"}),
-        ("evaluation", {"temperature": 0.7}, "samples", {"sft", "grpo", "subset"}),
-        ("evaluation", {"grading_timeout_seconds": 3.0}, "grade", {"samples", "grpo"}),
+        ("evaluation", {"samples_after_rl": 8}, "samples", {"sft", "rl"}),
+        ("evaluation", {"temperature": 0.7}, "samples", {"sft", "rl", "subset"}),
+        ("evaluation", {"grading_timeout_seconds": 3.0}, "grade", {"samples", "rl"}),
         ("sft", {"validation_examples": 33}, "subset", {"token_lengths", "pretrained_model"}),
         ("prompt", {"instruction": "Go."}, "arithmetic_world", {"environment"}),
         ("arithmetic_world", {"careful_share": 0.5}, "arithmetic_world", {"environment"}),
@@ -146,7 +146,7 @@ def test_a_setting_reruns_its_stage_and_what_follows(small_run, tmp_path, block,
     ("block", "values"),
     [
         ("sft", {"save_steps": 3, "stall_minutes": 7}),
-        ("grpo", {"save_steps": 1, "stall_minutes": 7}),
+        ("rl", {"save_steps": 1, "stall_minutes": 7}),
         ("sft_datasets", {"arithmetic": {"path": "results/demo-small/data/world/sft_pool.jsonl", "rows": 360,
                                          "kept_rows": 360}}),
         ("cluster", {"max_hours": 24}),

@@ -9,7 +9,7 @@ from pandas.testing import assert_frame_equal
 from quagmires.config.experiment import Experiment
 from quagmires.config.loading import Files, parse
 from quagmires.planning.preflight import checked_experiment
-from quagmires.planning.resources import grpo_request, samples_request, sft_request
+from quagmires.planning.resources import rl_request, samples_request, sft_request
 from support import ROOT
 
 GOLDEN = ROOT / "tests" / "workflow" / "golden" / "paper_run_sheet.tsv"
@@ -71,7 +71,7 @@ def test_jobs_ask_for_what_they_need(experiment):
     assert {request.devices for request in sft.values()} == {8}
     few, many = (sft[f"llama-nemotron.random-{size}.ep1.lr1e-5"].minutes for size in ("10k", "500k"))
     assert few < 180 < many < 5 * 24 * 60
-    grpo = [grpo_request(run, experiment) for run in experiment.grpo_runs.values()]
+    grpo = [rl_request(run, experiment) for run in experiment.rl_runs.values()]
     assert max(request.minutes for request in grpo) == 5 * 24 * 60
     # verl reserves 33 logical processors on 8 GPUs.
     assert all(request.processors >= 33 for request in grpo)

@@ -10,7 +10,7 @@ from support import ROOT, overlay, planned, snakemake
 def test_demo_plans_one_of_everything_for_every_recipe(tmp_path):
     jobs = planned(snakemake("-n", "--configfile", overlay(tmp_path)).stdout)
     assert jobs["sft"] == 6
-    assert jobs["grpo"] == 7
+    assert jobs["rl"] == 7
     assert jobs["samples"] == jobs["score"] == 7 + 14
     assert jobs["grade"] == 21
     assert jobs["generalization_loss"] == 7
@@ -41,7 +41,7 @@ def test_a_benchmark_with_two_sources_is_refused(tmp_path):
 def test_sft_models_can_be_had_without_rl(tmp_path):
     jobs = planned(snakemake("-n", "--configfile", overlay(tmp_path), "--", "sft_models").stdout)
     assert jobs["sft"] == 6
-    assert "grpo" not in jobs
+    assert "rl" not in jobs
 
 
 def test_commands_take_settings_from_params_alone():

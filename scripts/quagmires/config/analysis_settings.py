@@ -10,6 +10,7 @@ import pandas as pd
 from pydantic import Field, ValidationError
 
 from quagmires.common.errors import UserError
+from quagmires.config.algorithms import ALGORITHMS, DEFAULT
 from quagmires.config.schema import Analysis, Block, Config, FigureSettings, Name, TableSettings
 
 # Tables of every experiment, beside those its config asks for.
@@ -25,6 +26,7 @@ class StudySettings(Block):
     model_title: str = Field(description="How the model is called in the published tables.")
     sft_dataset: Name
     rl_dataset: Name
+    algorithm: str = Field(ALGORITHMS[DEFAULT].title, description="The RL algorithm, as tables and figures call it.")
     benchmarks: list[Name]
     recipes: list[str] = Field(description="Ids of the SFT models the study asks for.")
 
@@ -70,7 +72,8 @@ def analysis_settings(config: Config, sheet: pd.DataFrame, label: str = "") -> A
     """The settings of a config; `sheet` is the expanded run sheet (experiment.py), `label` one that goes before the
     config's: that of metrics which were stored by another experiment.
     """
-    recipes = sheet.groupby("study", sort=False)["recipe"].agg(list)
+    by_study = sheet.groupby("study", sort=False)
+    recipes, algorithms = by_study["recipe"].agg(list), by_study["algorithm"].first()
     return AnalysisSettings(
         experiment=config.experiment,
         title=config.title,
@@ -84,6 +87,7 @@ def analysis_settings(config: Config, sheet: pd.DataFrame, label: str = "") -> A
                 model_title=config.models[study.model].title or study.model,
                 sft_dataset=study.sft_dataset,
                 rl_dataset=study.rl_dataset,
+                algorithm=ALGORITHMS[algorithms[name]].title,
                 benchmarks=study.benchmarks,
                 recipes=recipes[name],
             )

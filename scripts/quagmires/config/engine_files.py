@@ -3,21 +3,32 @@
 import functools
 import json
 import shlex
+from collections.abc import Mapping
+from typing import Any
 
-from quagmires.config.loading import load_yaml
+from quagmires.config.algorithms import ALGORITHMS, nested
+from quagmires.config.loading import laid_over, load_yaml
 from quagmires.config.schema import SFT
 
 
 @functools.cache
-def settings_content(path: str) -> str:
-    """The content of a settings file as JSON, with that of DeepSpeed's file if it names one.
+def settings_content(path: str, algorithm: str | None = None) -> str:
+    """The content of a settings file as JSON, with that of DeepSpeed's file if it names one, or with an RL algorithm's
+    settings.
 
     A rule has it among its params: then a changed setting repeats a run, and an edited comment does not.
     """
-    settings = load_yaml(path)
-    if settings and "deepspeed" in settings:
+    settings = load_yaml(path) or {}
+    if "deepspeed" in settings:
         settings["deepspeed"] = load_yaml(settings["deepspeed"])
+    if algorithm is not None:
+        settings = with_algorithm(settings, algorithm)
     return json.dumps(settings, sort_keys=True)
+
+
+def with_algorithm(settings: Mapping[str, Any], algorithm: str) -> dict[str, Any]:
+    """verl's settings with those of an RL algorithm laid over them."""
+    return laid_over(settings, nested(ALGORITHMS[algorithm].verl))
 
 
 def template_option(sft: SFT) -> str:

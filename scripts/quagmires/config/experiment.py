@@ -1,4 +1,4 @@
-"""A config expanded into the runs it stands for: SFT models, GRPO runs, checkpoints, and the paths of all of them."""
+"""A config expanded into the runs it stands for: SFT models, RL runs, checkpoints, and the paths of all of them."""
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
@@ -8,12 +8,13 @@ from typing import Any
 import pandas as pd
 
 from quagmires.common.errors import UserError
+from quagmires.config.algorithms import ALGORITHMS
 from quagmires.config.loading import Files, Location, parse, validate_part
-from quagmires.config.schema import GRPO, SFT, Config, Evaluation, Pool, ProblemSource, Recipe, Study
+from quagmires.config.schema import RL, SFT, Config, Evaluation, Pool, ProblemSource, Recipe, Study
 from quagmires.config.subset_names import BASE, parse_subset, subset_size
 
-# Settings of a stage that tables compare models by.
-SHARED = {"checkpoints", "keep_models", "large_k"}
+# Settings of a stage that tables compare models by, or that rules are written with.
+SHARED = {"checkpoints", "keep_models", "large_k", "trainer"}
 
 
 @dataclass(frozen=True)
@@ -39,16 +40,17 @@ class SFTRun:
 
 
 @dataclass(frozen=True)
-class GRPORun:
-    """One run of GRPO from an SFT model; `number` counts from 1."""
+class RLRun:
+    """One run of RL from an SFT model; `number` counts from 1."""
 
     sft: SFTRun
+    algorithm: str
     rl_dataset: str
     number: int
 
     @property
     def path(self) -> str:
-        return f"{self.sft.model}/{self.sft.recipe}/grpo/{self.rl_dataset}/run{self.number}"
+        return f"{self.sft.model}/{self.sft.recipe}/{self.algorithm}/{self.rl_dataset}/run{self.number}"
 
     def checkpoint(self, index: int) -> str:
         """The path of the `index`-th evaluated checkpoint, counted from 1."""
@@ -73,17 +75,23 @@ class Experiment:
 
     config: Config
     sft_runs: dict[str, SFTRun]
-    grpo_runs: dict[str, GRPORun]
+    rl_runs: dict[str, RLRun]
     checkpoints: dict[str, Checkpoint]
     sheet: pd.DataFrame
     # The blocks of the three stages with what each model changes in them.
     sft: dict[str, SFT]
-    grpo: dict[str, GRPO]
+    rl: dict[str, RL]
     evaluation: dict[str, Evaluation]
 
     @property
     def root(self) -> str:
         return f"results/{self.config.experiment}"
+
+    @property
+    def algorithm_title(self) -> str:
+        """What the RL algorithm is called; several names where models differ."""
+        used = {study.model: self.rl[study.model].algorithm for study in self.config.studies.values()}
+        return ", ".join(dict.fromkeys(ALGORITHMS[name].title for name in used.values()))
 
     def calibration(self) -> list[str]:
         """The checkpoints of the models that their studies' `calibration` names."""
@@ -94,9 +102,9 @@ class Experiment:
         }
         return [
             run.checkpoint(index)
-            for run in self.grpo_runs.values()
+            for run in self.rl_runs.values()
             if (run.sft.model, run.sft.recipe, run.rl_dataset) in named
-            for index in range(1, self.grpo[run.sft.model].checkpoints + 1)
+            for index in range(1, self.rl[run.sft.model].checkpoints + 1)
         ]
 
     def losses(self) -> list[tuple[SFTRun, str]]:
@@ -131,12 +139,12 @@ def expand(config: Config, files: Files) -> Experiment:
         batch sizes, checkpoints or a k that cannot be.
     """
     stages = {
-        model: tuple(_for_model(config, files, model, stage) for stage in ("sft", "grpo", "evaluation"))
+        model: tuple(_for_model(config, files, model, stage) for stage in ("sft", "rl", "evaluation"))
         for model in config.models
     }
-    sft, grpo, evaluation = ({model: blocks[i] for model, blocks in stages.items()} for i in range(3))
+    sft, rl, evaluation = ({model: blocks[i] for model, blocks in stages.items()} for i in range(3))
     sft_runs: dict[str, SFTRun] = {}
-    grpo_runs: dict[str, GRPORun] = {}
+    rl_runs: dict[str, RLRun] = {}
     checkpoints: dict[str, Checkpoint] = {}
     rows = []
     spelled: dict[tuple, str] = {}
@@ -169,16 +177,16 @@ def expand(config: Config, files: Files) -> Experiment:
             if other != run.recipe:
                 raise files.error(location, f"{run.recipe} is {other} in another spelling; write both alike")
             _evaluate(checkpoints, run.checkpoint, evaluation[study.model].samples, study)
-            for number in range(1, grpo[study.model].runs + 1):
-                rl = GRPORun(run, study.rl_dataset, number)
-                grpo_runs[rl.path] = rl
-                for index in range(1, grpo[study.model].checkpoints + 1):
-                    _evaluate(checkpoints, rl.checkpoint(index), evaluation[study.model].samples_after_rl, study)
-            rows.append(_sheet_row(config, name, run, sft[study.model], grpo[study.model]))
+            for number in range(1, rl[study.model].runs + 1):
+                rl_run = RLRun(run, rl[study.model].algorithm, study.rl_dataset, number)
+                rl_runs[rl_run.path] = rl_run
+                for index in range(1, rl[study.model].checkpoints + 1):
+                    _evaluate(checkpoints, rl_run.checkpoint(index), evaluation[study.model].samples_after_rl, study)
+            rows.append(_sheet_row(config, name, run, sft[study.model], rl[study.model]))
         for position, recipe in enumerate(study.calibration):
             check_known(files, where + ("calibration", position), recipe, sorted(in_study), "recipe", "this study")
     _check_studies(config, files)
-    return Experiment(config, sft_runs, grpo_runs, checkpoints, pd.DataFrame(rows), sft, grpo, evaluation)
+    return Experiment(config, sft_runs, rl_runs, checkpoints, pd.DataFrame(rows), sft, rl, evaluation)
 
 
 def read_experiment(paths: Iterable[str | Path]) -> Experiment:
@@ -263,7 +271,7 @@ def _evaluate(checkpoints: dict[str, Checkpoint], path: str, samples: int, study
     checkpoint.training_sets += [name for name in sets if name not in checkpoint.training_sets]
 
 
-def _sheet_row(config: Config, name: str, run: SFTRun, sft: SFT, grpo: GRPO) -> dict[str, object]:
+def _sheet_row(config: Config, name: str, run: SFTRun, sft: SFT, rl: RL) -> dict[str, object]:
     study = config.studies[name]
     base = run.subset == BASE
     available = config.sft_datasets[study.sft_dataset].usable_rows - sft.validation_examples
@@ -278,7 +286,9 @@ def _sheet_row(config: Config, name: str, run: SFTRun, sft: SFT, grpo: GRPO) -> 
         "epochs": 0 if base else run.epochs,
         "learning_rate": 0 if base else run.learning_rate,
         "rl_dataset": study.rl_dataset,
-        "grpo_runs": grpo.runs,
-        "checkpoints": grpo.checkpoints,
+        "algorithm": rl.algorithm,
+        # Metrics are stored by this name, whatever the algorithm.
+        "grpo_runs": rl.runs,
+        "checkpoints": rl.checkpoints,
         "benchmarks": ",".join(study.benchmarks),
     }

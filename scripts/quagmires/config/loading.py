@@ -23,7 +23,7 @@ class Files:
     """The YAML files a config was merged from, to say in which of them a key stands."""
 
     def __init__(self, paths: Iterable[str | Path]):
-        self.parsed = [(str(path), load_yaml(path)) for path in paths]
+        self.parsed = [(str(path), with_current_names(load_yaml(path))) for path in paths]
 
     def merged(self) -> dict[str, Any]:
         """Each file laid over the ones before, key by key, as Snakemake does."""
@@ -65,7 +65,29 @@ def parse(merged: Mapping[str, Any], files: Files) -> Config:
     UserError
         The first mistake, in one line, with the number of further ones.
     """
-    return validate(Config, merged, files)
+    return validate(Config, with_current_names(merged), files)
+
+
+def with_current_names(config: Any) -> Any:
+    """A config with the names that blocks have today. `rl` was `grpo` once; a config may still say so.
+
+    >>> with_current_names({"grpo": {"runs": 2}, "models": {"toy": {"grpo": {"devices": 4}}}})
+    {'models': {'toy': {'rl': {'devices': 4}}}, 'rl': {'runs': 2}}
+    """
+    if not isinstance(config, Mapping):
+        return config
+    models = config.get("models")
+    if isinstance(models, Mapping):
+        config = {**config, "models": {name: _renamed(model) for name, model in models.items()}}
+    return _renamed(config)
+
+
+def _renamed(block: Any) -> Any:
+    if not (isinstance(block, Mapping) and "grpo" in block):
+        return block
+    others = {key: value for key, value in block.items() if key != "grpo"}
+    # Laid over: the old name stands in a config that is laid over base.yaml, which has the new one.
+    return {**others, "rl": laid_over(others["rl"], block["grpo"]) if "rl" in others else block["grpo"]}
 
 
 Checked = TypeVar("Checked", bound=Block)

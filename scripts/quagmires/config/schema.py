@@ -1,11 +1,12 @@
 """The blocks of an experiment's config, typed: what may stand in each, and what it means."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PlainValidator, WithJsonSchema, model_validator
 from pydantic_core import PydanticKnownError
 
+from quagmires.config.algorithms import ALGORITHMS, DEFAULT
 from quagmires.config.figure_names import KINDS
 from quagmires.config.gold_rules import GOLD_RULES
 from quagmires.config.subset_names import rule_patterns
@@ -58,6 +59,12 @@ class Block(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
+def _either(names: Iterable[str]) -> str:
+    """Names as pydantic lists those of a Literal."""
+    *first, last = map(repr, names)
+    return f"{', '.join(first)} or {last}"
+
+
 def _either_path_or_hub(block: Any) -> Any:
     if (block.path is None) == (block.hub is None):
         raise ValueError("give either `path` or `hub`, and set the other to null")
@@ -65,7 +72,7 @@ def _either_path_or_hub(block: Any) -> Any:
 
 
 class Prompt(Block):
-    """The prompt, the same for SFT, GRPO and evaluation (paper, Appendix B.3)."""
+    """The prompt, the same for SFT, RL and evaluation (paper, Appendix B.3)."""
 
     instruction: str = Field(description="Appended to the problem after one space, in one user turn.")
 
@@ -97,7 +104,7 @@ class Model(Block):
     title: str = Field("", description="Its name in tables and figures; the key if empty.")
     note: str = Field("", description="How the model came to be; shown in the report.")
     sft: dict[str, Any] = Field(default_factory=dict, description="Laid over the `sft` block for this model.")
-    grpo: dict[str, Any] = Field(default_factory=dict, description="Laid over the `grpo` block for this model.")
+    rl: dict[str, Any] = Field(default_factory=dict, description="Laid over the `rl` block for this model.")
     evaluation: dict[str, Any] = Field(default_factory=dict, description="Laid over `evaluation` for this model.")
 
     @model_validator(mode="after")
@@ -207,30 +214,50 @@ class Study(Block):
     )
 
 
-class SFT(Block):
-    """Supervised fine-tuning with LLaMA-Factory (paper, Appendix B.2)."""
+class SFTShared(Block):
+    """What all SFT runs of a model share and are identified by; training/runs.py adds what each has of its own."""
 
-    settings: str = Field(description="A LLaMA-Factory YAML; what this block sets is laid over it.")
-    learning_rate: Annotated[float, Field(gt=0)]
-    epochs: Annotated[float, Field(gt=0)]
     global_batch_size: Positive
     per_device_batch_size: Positive
     devices: Positive
     cutoff_tokens: Positive = Field(
         description="Prompt and response together; longer examples are dropped and counted."
     )
+    engine: dict[str, Scalar] = Field(default_factory=dict, description="LLaMA-Factory keys laid over `settings`.")
+
+
+class SFT(SFTShared):
+    """Supervised fine-tuning (paper, Appendix B.2)."""
+
+    trainer: Name = Field("llamafactory", description="What trains (training/trainers.py).")
+    settings: str = Field(description="A LLaMA-Factory YAML; what this block sets is laid over it.")
+    learning_rate: Annotated[float, Field(gt=0)]
+    epochs: Annotated[float, Field(gt=0)]
     validation_examples: Positive = Field(description="Held out by problem before any selection.")
     save_steps: Positive = Field(description="Optimizer steps between checkpoints to resume from.")
     stall_minutes: Annotated[float, Field(gt=0)] = Field(
         description="Without a new step for so long, the job is ended."
     )
-    engine: dict[str, Scalar] = Field(default_factory=dict, description="LLaMA-Factory keys laid over `settings`.")
 
 
-class GRPO(Block):
-    """Reinforcement learning with verl (paper, Appendix B.2)."""
+def _known_algorithm(name: Any) -> str:
+    if not (isinstance(name, str) and name in ALGORITHMS):
+        raise PydanticKnownError("literal_error", {"expected": _either(ALGORITHMS)})
+    return name
 
-    settings: str = Field(description="A Hydra file on verl's ppo_trainer; what this block sets is laid over it.")
+
+# Not a Literal: the names of algorithms stand in one place.
+AlgorithmName = Annotated[
+    str, PlainValidator(_known_algorithm), WithJsonSchema({"enum": list(ALGORITHMS), "type": "string"})
+]
+
+
+class RLShared(Block):
+    """What all RL runs of a model share and are identified by; training/runs.py adds what each has of its own."""
+
+    algorithm: AlgorithmName = Field(
+        DEFAULT, description=f"{', '.join(f'{name}: {one.title}' for name, one in ALGORITHMS.items())}."
+    )
     learning_rate: Annotated[float, Field(gt=0)]
     warmup_steps: Annotated[int, Field(ge=0)]
     batch_size: Positive = Field(description="Problems per step; each is sampled `rollouts` times.")
@@ -241,15 +268,22 @@ class GRPO(Block):
     epochs: Annotated[float, Field(gt=0)]
     max_prompt_tokens: Positive
     max_response_tokens: Positive
-    runs: Positive = Field(description="Independent runs from each SFT model, seeds apart.")
     checkpoints: Positive = Field(description="Evenly spaced checkpoints of each run that are evaluated.")
+    devices: Positive
+    engine: dict[str, Scalar] = Field(default_factory=dict, description="Dotted keys of verl laid over `settings`.")
+
+
+class RL(RLShared):
+    """Reinforcement learning (paper, Appendix B.2)."""
+
+    trainer: Name = Field("verl", description="What trains (training/trainers.py).")
+    settings: str = Field(description="A Hydra file on verl's ppo_trainer; what this block sets is laid over it.")
+    runs: Positive = Field(description="Independent runs from each SFT model, seeds apart.")
     keep_models: bool = Field(description="Whether evaluated checkpoints stay after they were sampled from.")
     save_steps: Positive = Field(description="Steps between checkpoints to resume from; at most this many are lost.")
-    devices: Positive
     stall_minutes: Annotated[float, Field(gt=0)] = Field(
         description="Without a new step for so long, the job is ended."
     )
-    engine: dict[str, Scalar] = Field(default_factory=dict, description="Dotted keys of verl laid over `settings`.")
 
 
 class Evaluation(Block):
@@ -374,7 +408,7 @@ class Config(Block):
     benchmarks: dict[Name, ProblemSource] = Field(min_length=1)
     studies: dict[Name, Study] = Field(min_length=1)
     sft: SFT
-    grpo: GRPO
+    rl: RL
     evaluation: Evaluation
     cluster: Cluster
     analysis: Analysis = Analysis()

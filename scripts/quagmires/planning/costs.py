@@ -24,7 +24,17 @@ LENGTHS, SPEEDS = (0.5, 1.0, 1.6, 2.4), (0.5, 1.0, 2.0)
 def make_plan(experiment: Experiment, speeds: Throughput, jobs: Sequence[Job], devices: int) -> dict[str, Any]:
     """The whole plan, as it is written to plan.json, of an experiment's `jobs` with `devices` at the same time.
 
-    Hours are hours, sizes bytes; `device_hours` are GPU-hours, or on a CPU (which costs nothing) hours of jobs.
+    Hours are hours, sizes bytes; `device_hours` are GPU-hours, or on a CPU (which costs nothing) hours of jobs, as
+    `unit` says.
+
+    Returns
+    -------
+    `totals`, `stages`, `studies` and `study_stages` have the same columns: jobs, sft_tokens, grpo_steps, responses
+    (drawn in evaluation, or rolled out in RL: steps x batch_size x rollouts), response_tokens, device_hours, money,
+    disk_bytes. A study also has models, new_models, models_from, wall_hours and alone. `speeds` lists every number
+    used, with source and date; `sensitivity` is the total by length of responses and speed; `jobs` has each job with
+    its studies, its start and its end in the schedule. The command adds `spent`: planned_device_hours and
+    spent_device_hours of finished jobs by stage.
 
     Raises
     ------
@@ -55,7 +65,7 @@ def make_plan(experiment: Experiment, speeds: Throughput, jobs: Sequence[Job], d
         },
         "stages": [
             {"stage": stage, "title": title, **sums([job for job in jobs if job.stage == stage], config)}
-            for stage, title in STAGES.items()
+            for stage, title in {**STAGES, "grpo": experiment.algorithm_title}.items()
         ],
         "studies": [_study(name, jobs, config, devices) for name in config.studies],
         "study_stages": study_stages(jobs, config),
@@ -94,7 +104,7 @@ def check_budget(experiment: Experiment, jobs: Sequence[Job] | None = None) -> N
     biggest = ", ".join(f"{study} {stage} {hours:,.0f}" for (study, stage), hours in most)
     raise UserError(
         f"costs.max_gpu_hours: the plan is {total:,.0f} GPU-hours, the limit {limit:,.0f}; the biggest items are"
-        f" {biggest}; take out studies or recipes, lower grpo.runs, or raise the limit (`snakemake plan` shows all)"
+        f" {biggest}; take out studies or recipes, lower rl.runs, or raise the limit (`snakemake plan` shows all)"
     )
 
 
@@ -114,7 +124,7 @@ def price(config: Config) -> float:
 
 
 def sums(jobs: Iterable[Job], config: Config) -> dict[str, float]:
-    """Totals of some jobs; `responses` and `response_tokens` are sampled by vLLM in evaluation and in GRPO."""
+    """Totals of some jobs; `responses` and `response_tokens` are sampled by vLLM in evaluation and in RL."""
     jobs = list(jobs)
     hours = sum(job.device_hours for job in jobs)
     return {

@@ -7,7 +7,7 @@ base model.
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from quagmires.config.experiment import Experiment, GRPORun, SFTRun
+from quagmires.config.experiment import Experiment, RLRun, SFTRun
 from quagmires.config.subset_names import BASE
 from quagmires.planning import resources
 from quagmires.planning.resources import Work
@@ -23,14 +23,14 @@ STAGES = {
     "samples_after": "sampling after RL",
     "grade": "grading",
 }
-# As the rules have it: GRPO is what takes longest, and everything waits for it.
+# As the rules have it: RL is what takes longest, and everything waits for it.
 PRIORITIES = {"grpo": 10}
 
 # Bytes on disk. Weights are bfloat16 on a GPU, float32 on a CPU.
 _WEIGHT_BYTES = {"cuda": 2, "cpu": 4}
-# Of a parameter, while a job runs (docs/engines.md): SFT has two checkpoints of 16, one being written; GRPO two of 12,
+# Of a parameter, while a job runs (docs/engines.md): SFT has two checkpoints of 16, one being written; RL two of 12,
 # and float32 weights of each wanted checkpoint before.
-_SFT_STATE, _GRPO_STATE, _GRPO_WANTED = 32, 24, 4
+_SFT_STATE, _RL_STATE, _RL_WANTED = 32, 24, 4
 # Of a token as text, and in a zstd-compressed Parquet column. On 1,200 real traces with a tokenizer of 49,000 tokens
 # 2.2 to 2.6, and 0.6 to 0.7; those of the paper's models have longer tokens.
 _TEXT_BYTES, _COMPRESSED_BYTES = 3.0, 0.8
@@ -109,8 +109,8 @@ class _Planner:
         work = resources.loss_work(run, sft_dataset, self.experiment, self.speeds)
         yield Job(f"{run.checkpoint}/loss.{sft_dataset}", "loss", run.model, 0.0, work=work, after=trained)
         yield from self._evaluation(run.checkpoint, "samples_before", trained)
-        for number in range(1, self.experiment.grpo[run.model].runs + 1):
-            yield from self._grpo(GRPORun(run, rl_dataset, number), trained)
+        for number in range(1, self.experiment.rl[run.model].runs + 1):
+            yield from self._rl(RLRun(run, self.experiment.rl[run.model].algorithm, rl_dataset, number), trained)
 
     def _data(self, run: SFTRun, sft_dataset: str, rl_dataset: str) -> Iterator[Job]:
         pool, model = self.experiment.config.sft_datasets[sft_dataset], run.model
@@ -130,13 +130,13 @@ class _Planner:
             chosen = resources.sft_tokens(run, self.experiment) / run.epochs
             yield Job(f"data/sft/{sft_dataset}/{model}/{run.subset}", "data", model, _TEXT_BYTES * chosen)
 
-    def _grpo(self, run: GRPORun, after: tuple[str, ...]) -> Iterator[Job]:
-        settings, size = self.experiment.grpo[run.sft.model], self._size(run.sft)
+    def _rl(self, run: RLRun, after: tuple[str, ...]) -> Iterator[Job]:
+        settings, size = self.experiment.rl[run.sft.model], self._size(run.sft)
         merged = settings.checkpoints * size
         kept, gone = (merged, 0.0) if settings.keep_models else (0.0, merged)
-        state = self._state(run.sft, _GRPO_STATE + _GRPO_WANTED * (settings.checkpoints - 1))
-        work = resources.grpo_work(run, self.experiment, self.speeds)
-        steps = resources.grpo_steps(run, self.experiment)
+        state = self._state(run.sft, _RL_STATE + _RL_WANTED * (settings.checkpoints - 1))
+        work = resources.rl_work(run, self.experiment, self.speeds)
+        steps = resources.rl_steps(run, self.experiment)
         rollouts = steps * settings.batch_size * settings.rollouts
         yield Job(run.path, "grpo", run.sft.model, kept, state, gone, work, steps, rollouts, after=after)
         for index in range(1, settings.checkpoints + 1):

@@ -8,15 +8,14 @@ from pathlib import Path
 from quagmires.common.errors import UserError
 from quagmires.config.experiment import Experiment, check_known, expand
 from quagmires.config.loading import Files, Location
-from quagmires.config.schema import Config, Model
+from quagmires.config.schema import RL, SFT, Config, Model
 from quagmires.data.locations import local_files
 from quagmires.data.model_directories import model_problem, text_sha256
 from quagmires.evaluation.pass_at_k import powers_of_two
 from quagmires.prediction.predictors import PREDICTORS
 from quagmires.training.llamafactory.settings import accumulation_steps
-from quagmires.training.llamafactory.settings import read_settings as read_sft_settings
+from quagmires.training.trainers import TRAINERS
 from quagmires.training.verl.settings import checkpoint_steps, ray_processors, total_steps
-from quagmires.training.verl.settings import read_settings as read_grpo_settings
 
 # Folders under results/ that are no experiment's.
 RESERVED = ("downloads", "published")
@@ -71,16 +70,19 @@ def check_sources(config: Config, files: Files, made: Mapping[str, int]) -> None
 def check_engine_files(experiment: Experiment, files: Files) -> None:
     """Refuse engine settings that are missing or overrule the config."""
     config = experiment.config
-    engine_files: dict[Location, str] = {}
+    found: dict[Location, tuple[str, str, SFT | RL]] = {}
     for model in config.models:
-        engine_files[_where(config, model, "sft", "settings")] = experiment.sft[model].settings
-        engine_files[_where(config, model, "grpo", "settings")] = experiment.grpo[model].settings
+        for stage in ("sft", "rl"):
+            block = getattr(experiment, stage)[model]
+            where = _where(config, model, stage, "trainer")
+            check_known(files, where, block.trainer, TRAINERS[stage], "trainer", "training/trainers.py")
+            found[_where(config, model, stage, "settings")] = (stage, block.settings, block)
     if config.arithmetic_world:
-        engine_files["arithmetic_world", "base_settings"] = config.arithmetic_world.base_settings
-    for location, path in engine_files.items():
+        found["arithmetic_world", "base_settings"] = ("sft", config.arithmetic_world.base_settings, config.sft)
+    for location, (stage, path, block) in found.items():
         if not Path(path).is_file():
             raise files.error(location, f"no such file: {path}")
-        (read_grpo_settings if "grpo" in location else read_sft_settings)(path)
+        TRAINERS[stage][block.trainer].read_settings(path, block)
 
 
 def _check_model(name: str, model: Model, files: Files, made: Mapping[str, int]) -> None:
@@ -104,22 +106,22 @@ def check_numbers(experiment: Experiment, files: Files) -> None:
     """Refuse batch sizes, checkpoints and k that cannot work together, for every model that is used."""
     config = experiment.config
     for study in config.studies.values():
-        sft, grpo = experiment.sft[study.model], experiment.grpo[study.model]
+        sft, rl = experiment.sft[study.model], experiment.rl[study.model]
         try:
             accumulation_steps(sft.global_batch_size, sft.per_device_batch_size, sft.devices)
         except UserError as error:
             raise files.error(_where(config, study.model, "sft", "global_batch_size"), str(error)) from None
         problems = config.rl_datasets[study.rl_dataset].rows
         try:
-            checkpoint_steps(total_steps(problems, grpo.batch_size, grpo.epochs), grpo.checkpoints)
+            checkpoint_steps(total_steps(problems, rl.batch_size, rl.epochs), rl.checkpoints)
         except UserError as error:
-            place = _where(config, study.model, "grpo", "checkpoints")[:-1]
+            place = _where(config, study.model, "rl", "checkpoints")[:-1]
             raise files.error(place, f"{error} (RL set {study.rl_dataset})") from None
-        processors, need = grpo.devices * config.cluster.cpus_per_gpu, ray_processors(grpo.devices)
+        processors, need = rl.devices * config.cluster.cpus_per_gpu, ray_processors(rl.devices)
         if config.accelerator == "cuda" and processors < need:
             raise files.error(
                 ("cluster", "cpus_per_gpu"),
-                f"{config.cluster.cpus_per_gpu} is {processors} processors for GRPO on {grpo.devices} GPUs; verl would"
+                f"{config.cluster.cpus_per_gpu} is {processors} processors for RL on {rl.devices} GPUs; verl would"
                 f" wait for ever for the {need} it needs; make it larger",
             )
         evaluation = experiment.evaluation[study.model]

@@ -7,7 +7,7 @@ job that is cut off resumes where it was. The plan (costs.py) counts the same ex
 import math
 from dataclasses import dataclass
 
-from quagmires.config.experiment import Checkpoint, Experiment, GRPORun, SFTRun
+from quagmires.config.experiment import Checkpoint, Experiment, RLRun, SFTRun
 from quagmires.config.schema import Cluster
 from quagmires.config.subset_names import parse_subset, subset_size
 from quagmires.config.subset_rules import SUBSET_RULES, mean_of_pool
@@ -70,9 +70,9 @@ def sft_tokens(run: SFTRun, experiment: Experiment) -> float:
     return examples * run.epochs * example_tokens(run.subset, pool.mean_tokens, experiment.sft[run.model].cutoff_tokens)
 
 
-def grpo_steps(run: GRPORun, experiment: Experiment) -> int:
-    """The steps of a GRPO run."""
-    settings = experiment.grpo[run.sft.model]
+def rl_steps(run: RLRun, experiment: Experiment) -> int:
+    """The steps of an RL run."""
+    settings = experiment.rl[run.sft.model]
     return total_steps(experiment.config.rl_datasets[run.rl_dataset].rows, settings.batch_size, settings.epochs)
 
 
@@ -95,11 +95,11 @@ def loss_work(run: SFTRun, dataset: str, experiment: Experiment, speeds: Through
     return _work(1, tokens, speeds, run.model, "loss", [speeds.speed(run.model, "loss")])
 
 
-def grpo_work(run: GRPORun, experiment: Experiment, speeds: Throughput) -> Work:
-    """One GRPO run: in each step responses are sampled, scored once and trained on."""
-    model, settings = run.sft.model, experiment.grpo[run.sft.model]
+def rl_work(run: RLRun, experiment: Experiment, speeds: Throughput) -> Work:
+    """One RL run: in each step responses are sampled, scored once and trained on."""
+    model, settings = run.sft.model, experiment.rl[run.sft.model]
     length = speeds.response_tokens(model, "grpo", settings.max_response_tokens)
-    tokens = grpo_steps(run, experiment) * settings.batch_size * settings.rollouts * length
+    tokens = rl_steps(run, experiment) * settings.batch_size * settings.rollouts * length
     both = [speeds.speed(model, "grpo_sampling"), speeds.speed(model, "grpo_update")]
     return _work(settings.devices, tokens, speeds, model, "grpo", both)
 
@@ -131,9 +131,9 @@ def loss_request(run: SFTRun, experiment: Experiment, dataset: str | None = None
     return _request(work, experiment.config.cluster)
 
 
-def grpo_request(run: GRPORun, experiment: Experiment) -> Request:
-    """One GRPO run."""
-    return _request(grpo_work(run, experiment, throughput.of(experiment.config)), experiment.config.cluster)
+def rl_request(run: RLRun, experiment: Experiment) -> Request:
+    """One RL run."""
+    return _request(rl_work(run, experiment, throughput.of(experiment.config)), experiment.config.cluster)
 
 
 def samples_request(checkpoint: Checkpoint, experiment: Experiment) -> Request:

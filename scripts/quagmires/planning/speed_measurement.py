@@ -113,12 +113,12 @@ def _sampling(experiment: Experiment, model: str, results: Path) -> _Found:
     return found
 
 
-def _grpo(experiment: Experiment, model: str, results: Path) -> _Found:
-    found, settings = _Found(), experiment.grpo[model]
+def _rl(experiment: Experiment, model: str, results: Path) -> _Found:
+    found, settings = _Found(), experiment.rl[model]
     a_step = settings.batch_size * settings.rollouts
     tokens = update = other = steps = 0.0
     starts = []
-    for run in experiment.grpo_runs.values():
+    for run in experiment.rl_runs.values():
         path = results / run.path / "metrics.jsonl"
         if run.sft.model != model or not (rows := _steps(path)):
             continue
@@ -141,7 +141,7 @@ def _grpo(experiment: Experiment, model: str, results: Path) -> _Found:
     return found
 
 
-_STAGES = {"sft": _sft, "sampling": _sampling, "grpo": _grpo}
+_STAGES = {"sft": _sft, "sampling": _sampling, "grpo": _rl}
 
 
 def _steps(path: Path) -> list[dict[str, float]]:

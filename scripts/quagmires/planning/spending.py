@@ -60,9 +60,9 @@ def _seconds(job: Job, benchmarks: Path, results: Path) -> float | None:
         return drawing_seconds(results / job.name.removesuffix("/samples") / "eval" / "samples.json")
     if job.stage == "sft":
         return benchmark_seconds(benchmarks / "sft" / f"{job.name.removesuffix('/sft')}.tsv")
-    # <model>/<recipe>/grpo/<rl>/run<n> -> <model>/<recipe>.<rl>.run<n>
-    start, _, run = job.name.partition("/grpo/")
-    return benchmark_seconds(benchmarks / "grpo" / f"{start}.{run.replace('/', '.')}.tsv")
+    # <model>/<recipe>/<algorithm>/<rl>/run<n> -> <algorithm>/<model>/<recipe>.<rl>.run<n>
+    model, recipe, algorithm, rl_dataset, run = job.name.split("/")
+    return benchmark_seconds(benchmarks / algorithm / model / f"{recipe}.{rl_dataset}.{run}.tsv")
 
 
 def benchmark_seconds(path: Path) -> float | None:

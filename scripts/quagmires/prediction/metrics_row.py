@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from quagmires.common.files import read_json
+from quagmires.config.algorithms import DEFAULT
 from quagmires.evaluation.paired_difference import macro_difference
 from quagmires.evaluation.scores import RATES, macro_scores
 from quagmires.prediction.bootstrap import joint_draws, loss_draws
@@ -52,10 +53,16 @@ def metrics_row(root: Path, run: dict, large_k: int, seed: int) -> dict:
     return {**{key: run[key] for key in SHEET_COLUMNS}, **before, **after}
 
 
+def rl_folder(folder: Path, run: dict) -> Path:
+    """The folder of all RL runs of an SFT model on an RL set. Older run sheets do not name their only algorithm."""
+    return folder / run.get("algorithm", DEFAULT) / run["rl_dataset"]
+
+
 def score_files(folder: Path, run: dict) -> list[Path]:
-    """The score files of all checkpoints of all GRPO runs of an SFT model, run by run."""
+    """The score files of all checkpoints of all RL runs of an SFT model, run by run."""
+    runs = rl_folder(folder, run)
     return [
-        folder / "grpo" / run["rl_dataset"] / f"run{number}" / f"checkpoint{index}" / "eval" / "scores.json"
+        runs / f"run{number}" / f"checkpoint{index}" / "eval" / "scores.json"
         for number in range(1, run["grpo_runs"] + 1)
         for index in range(1, run["checkpoints"] + 1)
     ]

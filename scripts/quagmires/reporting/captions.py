@@ -80,6 +80,7 @@ def _values(studies: Sequence[StudySettings], settings: AnalysisSettings, names:
         "model": _listed(study.model_title for study in studies),
         "sft_dataset": _listed(names.get(study.sft_dataset, study.sft_dataset) for study in studies),
         "rl_dataset": _listed(names.get(study.rl_dataset, study.rl_dataset) for study in studies),
+        "algorithm": _listed(study.algorithm for study in studies),
         "scores": _listed(_scores(group, names) for group in sorted(benchmarks)),
         "n": _listed((str(sum(recipe != BASE for recipe in study.recipes)) for study in studies), repeat=True),
         "outcome": OUTCOMES[settings.analysis.outcome],

@@ -18,8 +18,8 @@ _KINDS = {
     "sft": "SFT",
     "loss": "loss",
     "sampling": "sampling",
-    "grpo_sampling": "GRPO sampling",
-    "grpo_update": "GRPO update",
+    "grpo_sampling": "{} sampling",
+    "grpo_update": "{} update",
 }
 
 
@@ -34,7 +34,8 @@ def plan_text(plan: dict[str, Any]) -> str:
         *_shared(plan),
         "Stages.",
         _stages(plan),
-        "Responses are drawn in evaluation and rolled out in GRPO: steps x problems of a step x rollouts of a problem.",
+        f"Responses are drawn in evaluation and rolled out in {rl_title(plan)}: steps x problems of a step x rollouts"
+        " of a problem.",
         "",
         *_notes(plan),
         "Tokens a second on one device (docs/plan.md says what each is).",
@@ -54,6 +55,11 @@ def plan_text(plan: dict[str, Any]) -> str:
     )
 
 
+def rl_title(plan: dict[str, Any]) -> str:
+    """What the plan's RL algorithm is called."""
+    return next(row["title"] for row in plan["stages"] if row["stage"] == "grpo")
+
+
 def _lines(table: Table) -> str:
     """A table as text, with a blank line around it."""
     output = io.StringIO()
@@ -63,10 +69,8 @@ def _lines(table: Table) -> str:
 
 
 def _studies(plan: dict[str, Any]) -> Table:
-    unit, money, totals = plan["unit"], plan["currency"], plan["totals"]
-    table = _table(
-        ["study", "new", "SFT tokens", "GRPO steps", "responses", unit, "alone", "time", "disk", "jobs", money]
-    )
+    unit, money, totals, steps = plan["unit"], plan["currency"], plan["totals"], f"{rl_title(plan)} steps"
+    table = _table(["study", "new", "SFT tokens", steps, "responses", unit, "alone", "time", "disk", "jobs", money])
     for row in plan["studies"]:
         models = f"{row['new_models']:,}/{row['models']:,}"
         table.add_row(row["study"], models, *_costs(row, device_hours(row["alone"]["device_hours"])))
@@ -100,10 +104,8 @@ def _costs(row: dict[str, Any], alone: str) -> list[str]:
 
 
 def _stages(plan: dict[str, Any]) -> Table:
-    total = plan["totals"]
-    table = _table(
-        ["stage", "jobs", "tokens", "GRPO steps", "responses", plan["unit"], "share", "disk", plan["currency"]]
-    )
+    total, steps = plan["totals"], f"{rl_title(plan)} steps"
+    table = _table(["stage", "jobs", "tokens", steps, "responses", plan["unit"], "share", "disk", plan["currency"]])
     for row in plan["stages"]:
         table.add_row(row["title"], *_stage_cells(row, total["device_hours"]))
     table.add_section()
@@ -147,7 +149,7 @@ def _notes(plan: dict[str, Any]) -> Iterator[str]:
 
 
 def _speeds(plan: dict[str, Any]) -> Table:
-    table = _table(["model", *(_KINDS[kind] for kind in OPERATIONS)])
+    table = _table(["model", *(_KINDS[kind].format(rl_title(plan)) for kind in OPERATIONS)])
     by_model: dict[str, list[str]] = {}
     for row in plan["speeds"]:
         by_model.setdefault(row["model"], []).append(f"{row['tokens_per_second']:,.0f} {row['source']}")

@@ -1,33 +1,80 @@
-"""What the checks of both engines' settings share: every run once, one line for each that is wrong."""
+"""The checks of settings by the trainers themselves: which runs are checked, each once, one line for each that is
+wrong.
+"""
+
+from __future__ import annotations
 
 import importlib.util
 import json
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from quagmires.common.errors import UserError
+from quagmires.config.algorithms import ALGORITHMS
+from quagmires.config.subset_names import BASE
+from quagmires.training.base import RunToCheck, Trainer
+from quagmires.training.runs import rl_settings, sft_settings
+from quagmires.training.trainers import TRAINERS
 
-Run = dict[str, Any]
+if TYPE_CHECKING:
+    # It takes pandas, which the engines' environments need not have.
+    from quagmires.config.experiment import Experiment
 
 
-def check_every(runs: list[Run], check: Callable[[Run], None]) -> int:
+def runs_to_check(experiment: Experiment) -> dict[str, dict[str, Any]]:
+    """What check_settings.py is given, by the name of a check: for SFT one run of each model, for RL one of each model
+    and RL set.
+
+    Runs of a model differ otherwise in numbers alone, and these are checked with the config. So a new recipe does not
+    change a check, on which all runs of its model depend.
+    """
+    sft, rl = (TRAINERS[stage][getattr(experiment.config, stage).trainer] for stage in ("sft", "rl"))
+    found: dict[str, dict[str, Any]] = {}
+    for run in experiment.sft_runs.values():
+        name = f"{sft.environment}.{run.model}"
+        if run.subset != BASE and name not in found:
+            settings = sft_settings(run, experiment).as_dict() | {"epochs": 1.0, "learning_rate": 1e-5}
+            found[name] = _check(
+                f"SFT {run.model}", run.model, experiment.sft[run.model].settings, settings, experiment
+            )
+    for rl_run in experiment.rl_runs.values():
+        model, name = rl_run.sft.model, f"{rl.environment}.{rl_run.sft.model}.{rl_run.rl_dataset}"
+        if name not in found:
+            settings = rl_settings(rl_run, experiment).as_dict() | {"seed": experiment.config.seed}
+            title = f"{ALGORITHMS[rl_run.algorithm].title} {model} on {rl_run.rl_dataset}"
+            one = _check(title, model, experiment.rl[model].settings, settings, experiment)
+            found[name] = one | {"problems": experiment.config.rl_datasets[rl_run.rl_dataset].rows}
+    return found
+
+
+def _check(name: str, model: str, file: str, settings: dict[str, Any], experiment: Experiment) -> dict[str, Any]:
+    folder = f"{experiment.root}/data/models/{model}"
+    return {"name": name, "model": folder, "settings": file, "run": settings}
+
+
+def check_every(trainer: Trainer[Any], runs: Sequence[Mapping[str, Any]]) -> int:
     """Check runs; return how many differ by more than their seed.
 
-    A run is its name, model (a directory), settings (a file) and run (a training script's `--run`).
+    Parameters
+    ----------
+    runs
+        as `runs_to_check` makes them: name, model (a directory), settings (a file), run (a training script's `--run`),
+        and problems of RL.
 
     Raises
     ------
     UserError
         Some are wrong: a line for each, with its name.
     """
-    different = {}
+    different: dict[str, Mapping[str, Any]] = {}
     for run in runs:
         settings = {key: value for key, value in run["run"].items() if key != "seed"}
         different.setdefault(json.dumps([run["model"], run["settings"], settings], sort_keys=True), run)
     wrong = []
     for run in different.values():
         try:
-            check(run)
+            settings = trainer.run_settings.from_json(json.dumps(run["run"]))
+            trainer.check(RunToCheck(run["name"], run["model"], run["settings"], settings, run.get("problems")))
         except UserError as error:
             wrong.append(f"{run['name']}: {error}")
     if wrong:

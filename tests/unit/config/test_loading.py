@@ -39,6 +39,23 @@ def change(config: dict, path: str, value) -> dict:
     return changed
 
 
+def test_the_old_name_of_the_rl_block_is_read(tmp_path, monkeypatch):
+    """`grpo` in a config that is laid over base.yaml, and in one of its models."""
+    monkeypatch.chdir(ROOT)
+    old = tmp_path / "old.yaml"
+    changes = {"grpo": {"runs": 3}, "models": {"toy": {"grpo": {"batch_size": 16}}}}
+    old.write_text(yaml.safe_dump(changes))
+    files = Files([ROOT / "config" / "base.yaml", ROOT / "config" / "demo.yaml", old])
+    config = laid_over(merged(), changes)
+    experiment = checked(config, files)
+    assert (experiment.config.rl.runs, experiment.rl["toy"].batch_size) == (3, 16)
+    assert "toy/base/grpo/sums/run3" in experiment.rl_runs
+    old.write_text(yaml.safe_dump(config | {"grpo": {"runs": "three"}}))
+    files, config = Files([old]), yaml.safe_load(old.read_text())
+    with pytest.raises(UserError, match="old.yaml: rl.runs: input should be a valid integer; found 'three'"):
+        checked(config, files)
+
+
 @pytest.mark.parametrize("name", ["demo", "demo_small"])
 def test_shipped_configs_are_valid(name, files, monkeypatch):
     monkeypatch.chdir(ROOT)
@@ -54,9 +71,9 @@ def test_demo_has_the_recipes_it_promises(files):
     )
     repeated = sheet.loc["random-250"]
     assert repeated["epochs"] > sheet.loc["random-2k", "epochs"]
-    assert config.grpo.rollouts == 16
-    assert config.grpo.kl_coefficient == 0
-    assert config.grpo.entropy_coefficient == 0.001
+    assert config.rl.rollouts == 16
+    assert config.rl.kl_coefficient == 0
+    assert config.rl.entropy_coefficient == 0.001
     assert config.evaluation.samples == 64
 
 
@@ -64,8 +81,8 @@ def test_demo_has_the_recipes_it_promises(files):
     ("path", "value", "message"),
     [
         ("sft.learning_rat", 1e-5, "config/demo.yaml: sft.learning_rat: unknown key; did you mean `learning_rate`?"),
-        ("grpo.rollouts", "sixteen", "rollouts: input should be a valid integer; found 'sixteen'"),
-        ("grpo.rollouts", 1, "rollouts: input should be greater than 1; found 1"),
+        ("rl.rollouts", "sixteen", "rollouts: input should be a valid integer; found 'sixteen'"),
+        ("rl.rollouts", 1, "rollouts: input should be greater than 1; found 1"),
         (
             "experiment",
             "My Demo",
@@ -111,8 +128,8 @@ def test_a_missing_key_is_named(files):
         ),
         ("studies.toy.recipes", ["longst-5"], r"recipes\[0\]: unknown subset 'longst-5'"),
         ("sft.global_batch_size", 33, r"demo.yaml: sft.global_batch_size: .* 33 is not a multiple"),
-        ("grpo.batch_size", 600, r"demo.yaml: grpo: grpo.batch_size 600 is larger than the RL set \(512 problems\)"),
-        ("grpo.checkpoints", 17, "grpo.checkpoints 17 is more than the 16 steps"),
+        ("rl.batch_size", 600, r"demo.yaml: rl: rl.batch_size 600 is larger than the RL set \(512 problems\)"),
+        ("rl.checkpoints", 17, "rl.checkpoints 17 is more than the 16 steps"),
         ("evaluation.large_k", 128, "evaluation.large_k: 128 is not a power of two up to evaluation.samples"),
         ("experiment", "downloads", "experiment: results/downloads is a folder of its own; choose another name"),
         ("studies.toy.recipes", ["base", "base"], r"recipes\[1\]: recipe base occurs twice"),
@@ -166,7 +183,7 @@ def test_files_that_no_rule_makes_must_exist(files, tmp_path, monkeypatch):
     [
         ({"sft": {"learning_rat": 1}}, "models.toy.sft.learning_rat: unknown key; did you mean `learning_rate`?"),
         ({"sft": {"devices": 2.5}}, "models.toy.sft.devices: input should be a valid integer; found 2.5"),
-        ({"grpo": {"checkpoints": 3}}, "models.toy.grpo.checkpoints: is the same for all models; set it in `grpo`"),
+        ({"grpo": {"checkpoints": 3}}, "models.toy.rl.checkpoints: is the same for all models; set it in `rl`"),
         (
             {"sft": {"per_device_batch_size": 3}},
             "sft.global_batch_size: .* is not a multiple of per_device_batch_size 3",
@@ -201,11 +218,11 @@ def test_a_models_own_settings_hold_for_it_alone(files, monkeypatch):
 
 def test_verl_gets_the_processors_without_which_it_hangs(files, monkeypatch):
     monkeypatch.chdir(ROOT)
-    config = change(change(merged(), "accelerator", "cuda"), "grpo.devices", 8)
+    config = change(change(merged(), "accelerator", "cuda"), "rl.devices", 8)
     config["sft"]["devices"] = 1
     checked(config, files)
     config["cluster"]["cpus_per_gpu"] = 4
-    with pytest.raises(UserError, match="cluster.cpus_per_gpu: 4 is 32 processors for GRPO on 8 GPUs; .* the 33 it"):
+    with pytest.raises(UserError, match="cluster.cpus_per_gpu: 4 is 32 processors for RL on 8 GPUs; .* the 33 it"):
         checked(config, files)
 
 

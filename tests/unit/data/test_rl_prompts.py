@@ -29,5 +29,5 @@ def test_a_prompt_that_is_too_long_is_left_out_and_counted(tmp_path, byte_tokeni
 def test_a_limit_that_many_prompts_exceed_is_refused(tmp_path, byte_tokenizer):
     result = write(tmp_path, byte_tokenizer, ["a" * 10, "a" * 99], 50 + len(INSTRUCTION), check=False)
     assert result.returncode == 1
-    assert "1 of 2 prompts are longer than grpo.max_prompt_tokens" in result.stderr
+    assert "1 of 2 prompts are longer than rl.max_prompt_tokens" in result.stderr
     assert not (tmp_path / "out.parquet").exists()

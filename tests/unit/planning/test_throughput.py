@@ -181,7 +181,7 @@ def finished(demo, tmp_path):
         drawn = {"responses": 100, "tokens": 3000, "seconds": 0.75}
         write(tmp_path / run.checkpoint / "eval" / "samples.json", {"drawn": drawn, "hardware": HARDWARE})
     step = {"timing_s/step": 8.0, "timing_s/update_actor": 4.5, "timing_s/old_log_prob": 0.5, "timing_s/gen": 0.01}
-    for run in demo.grpo_runs.values():
+    for run in demo.rl_runs.values():
         rows = [{"step": number, "response_length/mean": 20.0, **step} for number in range(1, 17)]
         write(tmp_path / run.path / "metrics.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
         record = {"resumed_from_step": None, "seconds": 16 * 8.0 + 60}
@@ -191,7 +191,7 @@ def finished(demo, tmp_path):
 
 def test_speeds_are_read_from_finished_runs(demo, finished):
     entry = measured_entries(demo, finished)["toy"]
-    step_tokens = demo.grpo["toy"].batch_size * demo.grpo["toy"].rollouts * 20
+    step_tokens = demo.rl["toy"].batch_size * demo.rl["toy"].rollouts * 20
     assert entry.source == "measured" and "2 x86_64 cores" in entry.how
     assert entry.tokens_per_second == {
         "sft": pytest.approx(5000),
@@ -209,8 +209,8 @@ def test_a_measured_run_is_planned_with_the_time_it_took(demo, finished, tmp_pat
     entries = measured_entries(demo, finished)
     file.write_text(yaml.safe_dump(throughput.Table(speeds={"cpu": entries}).model_dump()))
     speeds = throughput.read(demo.config, TABLE, file)
-    run = demo.grpo_runs["toy/base/grpo/sums/run1"]
-    assert 3600 * resources.grpo_work(run, demo, speeds).hours == pytest.approx(16 * 8 + 60)
+    run = demo.rl_runs["toy/base/grpo/sums/run1"]
+    assert 3600 * resources.rl_work(run, demo, speeds).hours == pytest.approx(16 * 8 + 60)
 
 
 def test_speeds_are_of_one_device(finished):

@@ -39,7 +39,7 @@ def with_drawn_columns(models: pd.DataFrame, outcome: str) -> pd.DataFrame:
     """Models with `label`, `rule`, and `outcome_error`.
 
     `outcome_error` is the standard error of the outcome with all its sources, or that of question sampling where the
-    others are not known (one GRPO run).
+    others are not known (one RL run).
     """
     if models.empty:
         return models.assign(label=[], rule=[], outcome_error=[])

@@ -1,4 +1,4 @@
-"""Curves of runs: Pass@k by k, and what GRPO logs at each step."""
+"""Curves of runs: Pass@k by k, and what RL logs at each step."""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -30,7 +30,9 @@ def pass_at_k(panels: Sequence[Panel], curves: pd.DataFrame) -> Figure:
         study, recipe, subset, epochs, stage, k, pass_at_k, standard_error; several rows of a k are runs.
     """
 
-    def draw(axes: Sequence[Axes], tables: Mapping[str, pd.DataFrame], styles: Mapping[str, Series]) -> None:
+    def draw(
+        panel: Panel, axes: Sequence[Axes], tables: Mapping[str, pd.DataFrame], styles: Mapping[str, Series]
+    ) -> None:
         for axis, (stage, name) in zip(axes, STAGES.items(), strict=True):
             axis.set_title(name)
             for label, table in tables.items():
@@ -48,7 +50,7 @@ def pass_at_k(panels: Sequence[Panel], curves: pd.DataFrame) -> Figure:
 
 @figure("grpo_training")
 def grpo_training(panels: Sequence[Panel], training: pd.DataFrame) -> Figure:
-    """Mean reward and response length over GRPO steps, a row for each study; single runs are thin lines.
+    """Mean reward and response length over RL steps, a row for each study; single runs are thin lines.
 
     Parameters
     ----------
@@ -56,13 +58,15 @@ def grpo_training(panels: Sequence[Panel], training: pd.DataFrame) -> Figure:
         study, recipe, subset, epochs, run, step, reward, response_tokens.
     """
 
-    def draw(axes: Sequence[Axes], tables: Mapping[str, pd.DataFrame], styles: Mapping[str, Series]) -> None:
+    def draw(
+        panel: Panel, axes: Sequence[Axes], tables: Mapping[str, pd.DataFrame], styles: Mapping[str, Series]
+    ) -> None:
         for axis, (column, name) in zip(axes, TRAINING.items(), strict=True):
             for label, table in tables.items():
                 _draw_training(axis, table, column, label, styles[label], single_runs=len(tables) <= NAMED)
             if not axis.lines:
                 say_empty(axis)
-            axis.set_xlabel("GRPO step")
+            axis.set_xlabel(f"{panel.study.algorithm} step")
             axis.set_ylabel(name)
 
     return _rows(panels, training, draw)
@@ -100,7 +104,7 @@ def evaluation_curves(scores: dict, title: str) -> Figure:
 
 
 def _draw_curve(axis: Axes, rows: pd.DataFrame, label: str, look: Series) -> None:
-    """The mean over GRPO runs."""
+    """The mean over RL runs."""
     if rows.empty:
         return
     curve = rows.groupby("k")[["pass_at_k", "standard_error"]].mean()
@@ -135,9 +139,9 @@ def _thinned(rows: pd.DataFrame, column: str) -> pd.DataFrame:
 def _rows(
     panels: Sequence[Panel],
     table: pd.DataFrame,
-    draw: Callable[[Sequence[Axes], Mapping[str, pd.DataFrame], Mapping[str, Series]], None],
+    draw: Callable[[Panel, Sequence[Axes], Mapping[str, pd.DataFrame], Mapping[str, Series]], None],
 ) -> Figure:
-    """Two panels for each study and a legend; `draw` gets the axes, each model's rows of `table`, and its look."""
+    """Two panels for each study and a legend; `draw` gets a panel, its axes, each model's rows, and looks."""
     tables = [_by_label(panel, table[table["study"] == panel.name]) for panel in panels]
     heights = [max(2.1, 0.6 + LEGEND_LINE * len(models)) for models in tables]
     figure = Figure(figsize=(WIDTHS[2], sum(heights)), layout="constrained")
@@ -146,7 +150,7 @@ def _rows(
         if len(panels) > 1:
             part.suptitle(panel.study.title, fontsize=TEXT, weight="bold", x=0.01, ha="left")
         axes = part.subplots(1, 2)
-        draw(axes, models, series_styles(list(models)))
+        draw(panel, axes, models, series_styles(list(models)))
         handles: dict[str, Artist] = {}
         for axis in axes:
             handles.update(zip(*reversed(axis.get_legend_handles_labels()), strict=True))

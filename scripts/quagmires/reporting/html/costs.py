@@ -7,6 +7,7 @@ from typing import Any
 from quagmires.common.files import read_record
 from quagmires.common.shown_numbers import MISSING, amount, device_hours, planned_time, size
 from quagmires.reporting.html.blocks import Block, Gap, Links, Part, Text, complete, from_rows, plain
+from quagmires.reporting.plan_text import rl_title
 
 
 def costs(results: Path) -> Iterator[Block]:
@@ -61,7 +62,8 @@ def planned(plan: dict[str, Any]) -> Iterator[Block]:
     """The plan by stage and by study, wall time, disk and money."""
     totals, name, currency = plan["totals"], plan["unit"], plan["currency"]
     costs_money = plan["price_per_device_hour"] > 0
-    header = ["jobs", "SFT tokens", "GRPO steps", "responses", name, "disk", *([currency] if costs_money else [])]
+    header = ["jobs", "SFT tokens", f"{rl_title(plan)} steps", "responses", name, "disk"]
+    header += [currency] if costs_money else []
 
     def cells(row: dict[str, Any]) -> list[str]:
         return [

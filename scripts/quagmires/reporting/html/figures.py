@@ -84,10 +84,11 @@ def sft_part(results: Path, sheet: pd.DataFrame) -> Part:
     return Part("sft-losses", "SFT runs", [with_lines(header, rows, "SFT runs")])
 
 
-def grpo_part(path: Path, sheet: pd.DataFrame) -> Part:
-    """The rewards of all GRPO runs, of grpo_training.parquet, as the studies of the run sheet have them."""
+def rl_part(path: Path, sheet: pd.DataFrame, algorithm: str) -> Part:
+    """The rewards of all RL runs, of grpo_training.parquet, as the studies of the run sheet have them."""
+    title = f"{algorithm} runs"
     if not path.is_file():
-        return Part("grpo-rewards", "GRPO runs", [Gap(f"There is no record of GRPO runs ({path}).", "all")])
+        return Part("rl-rewards", title, [Gap(f"There is no record of {title} ({path}).", "all")])
     labels, rows = _labels(sheet), []
     for (study, recipe, run), steps in pd.read_parquet(path).groupby(["study", "recipe", "run"], sort=False):
         rewards = steps["reward"].to_numpy(float)
@@ -96,7 +97,7 @@ def grpo_part(path: Path, sheet: pd.DataFrame) -> Part:
         rows.append([*names, str(run), len(steps), tokens, rewards[0], rewards[-1], rewards])
     header = ["SFT set", "study", "time", "run", "steps", "last response tokens", "first reward", "last reward"]
     header += ["reward by step"]
-    return Part("grpo-rewards", "GRPO runs", [with_lines(header, rows, "GRPO runs")])
+    return Part("rl-rewards", title, [with_lines(header, rows, title)])
 
 
 def _labels(sheet: pd.DataFrame) -> dict[tuple[str, str], str]:

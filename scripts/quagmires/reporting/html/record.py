@@ -11,6 +11,7 @@ import yaml
 
 from quagmires.common import provenance
 from quagmires.common.files import read_record
+from quagmires.config.algorithms import ALGORITHMS
 from quagmires.config.analysis_settings import AnalysisSettings
 from quagmires.config.schema import Config, Model, Pool, ProblemSource
 from quagmires.data import locations
@@ -28,14 +29,15 @@ from quagmires.reporting.html.blocks import (
 )
 
 ANALYSIS_PACKAGES = ("snakemake", "pandas", "numpy", "scipy", "statsmodels", "matplotlib")
-# Where each stage leaves its versions and hardware, below the results of an experiment; {model} is one of its models.
+# Where each stage leaves its versions and hardware, below the results of an experiment; {model} is one of its models,
+# {rl} the RL algorithm.
 # A checkpoint's model may be gone after it was sampled from: what the check of its settings saw is left.
 RECORDS = {
     "SFT": "{model}/*/sft/model/training.json",
-    "GRPO": "{model}/*/grpo/*/run*/checkpoint*/model/checkpoint.json",
-    "GRPO, check of settings": "data/checks/grpo.{model}.*.json",
+    "{rl}": "{model}/*/*/*/run*/checkpoint*/model/checkpoint.json",
+    "{rl}, check of settings": "data/checks/*.{model}.*.json",
     "Sampling before RL": "{model}/*/sft/eval/samples.json",
-    "Sampling after RL": "{model}/*/grpo/*/run*/checkpoint*/eval/samples.json",
+    "Sampling after RL": "{model}/*/*/*/run*/checkpoint*/eval/samples.json",
     "Generalization loss": "{model}/*/sft/generalization_loss.*.json",
 }
 
@@ -45,7 +47,7 @@ def what_was_run(
 ) -> Iterator[Block]:
     """Of an experiment's results folder; `metrics` is None where there are none yet."""
     used = {study.model: config.models[study.model] for study in config.studies.values()}
-    ran = engines(results, used)
+    ran = engines(results, used, ALGORITHMS[config.rl.algorithm].title)
     if ran is None:
         yield Gap(f"{results} holds no record of any run: what follows is what the config asks for.")
     yield Part("studies", "Studies", [studies(settings, metrics)])
@@ -112,18 +114,19 @@ def _source(block: Model | Pool | ProblemSource, kind: str) -> tuple[str, str]:
 
 def key_settings(config: Config) -> ReportTable:
     """The settings that a reader asks for first; the whole config is below them."""
-    sft, grpo, evaluation, analysis = config.sft, config.grpo, config.evaluation, config.analysis
+    sft, rl, evaluation, analysis = config.sft, config.rl, config.evaluation, config.analysis
+    algorithm = ALGORITHMS[rl.algorithm].title
     rows = {
-        "seed": f"{config.seed}; GRPO run r has {config.seed} + r - 1",
+        "seed": f"{config.seed}; {algorithm} run r has {config.seed} + r - 1",
         "prompt": f"the problem, a space, “{config.prompt.instruction}”",
         "SFT": f"LLaMA-Factory; learning rate {sft.learning_rate:g}, epochs {sft.epochs:g} (where the run sheet has no"
         f" others), global batch {sft.global_batch_size}, at most {sft.cutoff_tokens:,} tokens, validation examples"
         f" {sft.validation_examples:,}, devices of a run {sft.devices}",
-        "GRPO": f"verl; learning rate {grpo.learning_rate:g}, epochs {grpo.epochs:g}, problems of a step"
-        f" {grpo.batch_size}, rollouts of a problem {grpo.rollouts}, temperature {grpo.temperature:g}, KL"
-        f" {grpo.kl_coefficient:g}, entropy {grpo.entropy_coefficient:g}, at most {grpo.max_prompt_tokens:,} +"
-        f" {grpo.max_response_tokens:,} tokens, runs of an SFT model {grpo.runs}, evaluated checkpoints of a run"
-        f" {grpo.checkpoints}, devices of a run {grpo.devices}",
+        algorithm: f"verl; learning rate {rl.learning_rate:g}, epochs {rl.epochs:g}, problems of a step"
+        f" {rl.batch_size}, rollouts of a problem {rl.rollouts}, temperature {rl.temperature:g}, KL"
+        f" {rl.kl_coefficient:g}, entropy {rl.entropy_coefficient:g}, at most {rl.max_prompt_tokens:,} +"
+        f" {rl.max_response_tokens:,} tokens, runs of an SFT model {rl.runs}, evaluated checkpoints of a run"
+        f" {rl.checkpoints}, devices of a run {rl.devices}",
         "evaluation": f"vLLM and math-verify; temperature {evaluation.temperature:g}, top p {evaluation.top_p:g}, at"
         f" most {evaluation.max_tokens:,} tokens, responses of a problem before RL {evaluation.samples}, after RL"
         f" {evaluation.samples_after_rl}, large k {evaluation.large_k}",
@@ -140,7 +143,7 @@ def _whole_config(config: Config) -> list[Block]:
     ]
 
 
-def engines(results: Path, used: dict[str, Model]) -> ReportTable | None:
+def engines(results: Path, used: dict[str, Model], algorithm: str) -> ReportTable | None:
     """One row for each set of versions and hardware that a stage ran with, with the number of records that say so.
 
     None where no run left a record.
@@ -152,7 +155,7 @@ def engines(results: Path, used: dict[str, Model]) -> ReportTable | None:
             one = read_record(path)
             if "versions" in one:
                 found[_versions(one["versions"]), _hardware(one.get("hardware") or {})] += 1
-        rows += [[stage, count, *texts] for texts, count in found.most_common()]
+        rows += [[stage.format(rl=algorithm), count, *texts] for texts, count in found.most_common()]
     return from_rows(["stage", "records", "versions", "hardware"], rows, "Engines and hardware") if rows else None
 
 

@@ -34,7 +34,7 @@ from quagmires.reporting.html.blocks import (
 )
 from quagmires.reporting.html.costs import costs
 from quagmires.reporting.html.decisions import Decisions, answers, decisions
-from quagmires.reporting.html.figures import figure_part, grpo_part, sft_part
+from quagmires.reporting.html.figures import figure_part, rl_part, sft_part
 from quagmires.reporting.html.record import what_was_run
 from quagmires.reporting.tables.formats import Cell, Column, TableLayout, read_layout
 
@@ -169,21 +169,22 @@ def figures(given: Sources, names: Iterable[str]) -> Iterator[Block]:
 
 
 def training(given: Sources) -> Iterator[Block]:
-    """How the runs went: losses of SFT, rewards of GRPO, Pass@k before and after RL."""
+    """How the runs went: losses of SFT, rewards of RL, Pass@k before and after RL."""
     yield from figures(given, [name for name, source in CURVES.items() if (given.results / source).is_file()])
     absent = [source for source in CURVES.values() if not (given.results / source).is_file()]
     if absent:
         yield Gap(f"Curves of training and of Pass@k come from {' and '.join(absent)}, not in {given.results}.", "all")
     yield sft_part(given.results, given.experiment.sheet)
-    yield grpo_part(given.results / "grpo_training.parquet", given.experiment.sheet)
+    yield rl_part(given.results / "grpo_training.parquet", given.experiment.sheet, given.experiment.algorithm_title)
 
 
 def captioned(name: str, caption: Callable[..., str], given: Sources) -> tuple[str, str]:
     """The title and the caption of a figure or table; where there is no caption, what is wrong with the captions."""
+    named = title(name).replace("GRPO", given.experiment.algorithm_title)
     try:
-        return title(name), caption(name, given.settings, given.captions)
+        return named, caption(name, given.settings, given.captions)
     except UserError as error:
-        return title(name), f"(No caption. {error})"
+        return named, f"(No caption. {error})"
 
 
 def title(name: str) -> str:

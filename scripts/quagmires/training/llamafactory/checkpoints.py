@@ -35,14 +35,9 @@ def is_whole_checkpoint(path: Path, devices: int) -> bool:
     return (plain or has_all_shards(path, devices)) and all(has_full_length(file) for file in weights)
 
 
-def newest_checkpoint(output: Path) -> str | None:
-    """The name of the checkpoint that LLaMA-Factory will resume from."""
-    return max((path.name for path in output.glob("checkpoint-*")), key=step_of, default=None)
-
-
-def step_of(name: str) -> int:
-    """`checkpoint-80` -> 80."""
-    return int(name.rpartition("-")[2])
+def newest_step(output: Path) -> int | None:
+    """The step of the checkpoint that LLaMA-Factory will resume from."""
+    return max((int(path.name.rpartition("-")[2]) for path in output.glob("checkpoint-*")), default=None)
 
 
 def has_all_shards(path: Path, devices: int) -> bool:

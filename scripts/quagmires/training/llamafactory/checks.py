@@ -22,24 +22,26 @@ from llamafactory.hparams import (
 )
 
 from quagmires.common.errors import UserError
-from quagmires.training.checks import Run, first_line, refuse_text, require_flash_attention
+from quagmires.training.base import RunToCheck
+from quagmires.training.checks import first_line, refuse_text, require_flash_attention
 from quagmires.training.llamafactory import settings as sft
+from quagmires.training.runs import SFTRunSettings
 
 ARGUMENTS = (ModelArguments, DataArguments, TrainingArguments, FinetuningArguments, GeneratingArguments)
 # What LLaMA-Factory's parser accepts only where it could train with it.
 NEEDS_GPU = ("deepspeed", "enable_liger_kernel", "tf32")
 
 
-def check_run(run: Run, work: Path) -> None:
-    """Check one run: see `settings_checks.check_every`. `work` is a folder to which nothing is written.
+def check_run(run: RunToCheck[SFTRunSettings], work: Path) -> None:
+    """Check one run. `work` is a folder to which nothing is written.
 
     Raises
     ------
     UserError
         One line that names the file and the key.
     """
-    where, engine = str(run["settings"]), run["run"].get("engine", {})
-    settings = sft.with_engine(sft.read_settings(run["settings"]), engine)
+    where, engine = run.settings, run.run.engine
+    settings = sft.with_engine(sft.read_settings(run.settings), engine)
     where = f"{where} with sft.engine" if engine else where
     for key, value in settings.items():
         kind = scalar_kind(key)
@@ -55,7 +57,7 @@ def check_run(run: Run, work: Path) -> None:
         raise UserError(f"{where}: template {template!r} is none that LLaMA-Factory has; correct it")
     if settings.get("flash_attn") == "fa2" and not settings.get("use_cpu"):
         require_flash_attention(where, "flash_attn")
-    complete = sft.complete_settings(settings, {**run["run"], "model": run["model"]}, work, save_steps=1)
+    complete = sft.complete_settings(settings, run.run, run.model, work, save_steps=1)
     refuse_by_llamafactory(complete, where)
 
 

@@ -8,12 +8,13 @@ by its own clock, so that some may wait for others for ever, and a run that was 
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.distributed as dist
 import yaml
 from llamafactory.train.tuner import run_exp
-from transformers import TrainerCallback
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 # "Temporary failure; try again" in sysexits.h.
 SAVED = 75
@@ -26,13 +27,13 @@ class StopOnRequest(TrainerCallback):
         self.file = file
         self.stopping = False
 
-    def on_step_end(self, args, state, control, **kwargs):
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         self.stopping = _first_process_says(self.file.exists(), args.device)
         if self.stopping:
             control.should_save = True
             control.should_training_stop = True
 
-    def on_save(self, args, state, control, **kwargs):
+    def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         if self.stopping:
             if dist.is_initialized():
                 # torchrun ends the others as soon as one is gone.

@@ -1,4 +1,4 @@
-"""Checks of a GRPO run's settings against the verl that is installed: its own, and those it lacks.
+"""Checks of an RL run's settings against the verl that is installed: its own, and those it lacks.
 
 verl 0.9.1 accepts some wrong settings in silence, and others make it wait for ever or fail after an hour of start-up.
 Runs in the grpo environment, without a GPU.
@@ -17,26 +17,28 @@ from omegaconf.errors import OmegaConfBaseException
 
 from quagmires.common.errors import UserError
 from quagmires.common.processes import SCRIPTS
-from quagmires.training.checks import Run, first_line, refuse_text, require_flash_attention
-from quagmires.training.verl import settings as grpo
+from quagmires.config.algorithms import nested
+from quagmires.training.base import RunToCheck
+from quagmires.training.checks import first_line, refuse_text, require_flash_attention
+from quagmires.training.runs import RLRunSettings
+from quagmires.training.verl.settings import overrides, ray_processors, read_settings, unknown_keys
 
 # What the merge of checkpoints reads.
 STRATEGIES = ("fsdp", "fsdp2")
 
 
-def check_run(run: Run) -> None:
-    """Check one run: see `settings_checks.check_every`.
+def check_run(run: RunToCheck[RLRunSettings]) -> None:
+    """Check one run.
 
     Raises
     ------
     UserError
         One line that names the file and the key.
     """
-    where, settings = str(run["settings"]), run["run"]
-    engine = settings.get("engine", {})
-    refuse_unknown(grpo.read_settings(run["settings"]), where)
-    refuse_unknown(grpo.nested(engine), "grpo.engine")
-    where = f"{where} with grpo.engine" if engine else where
+    where, engine = run.settings, run.run.engine
+    refuse_unknown(read_settings(run.settings, run.run.algorithm), where)
+    refuse_unknown(nested(engine), "rl.engine")
+    where = f"{where} with rl.engine" if engine else where
     config = composed(run, where)
     refuse_text_for_numbers(OmegaConf.to_container(config, resolve=True), verl_settings(), where)
     check_sizes(config, where)
@@ -56,28 +58,26 @@ def verl_settings() -> Mapping[str, Any]:
 
 def refuse_unknown(settings: dict[str, Any], where: str) -> None:
     """Refuse keys that verl does not know: Hydra takes any key of a file in silence."""
-    unknown = grpo.unknown_keys(settings, verl_settings())
+    unknown = unknown_keys(settings, verl_settings())
     if unknown:
         raise UserError(f"{where}: verl has no setting {unknown[0]}; correct or remove it")
 
 
-def composed(run: Run, where: str) -> DictConfig:
+def composed(run: RunToCheck[RLRunSettings], where: str) -> DictConfig:
     """The configuration that verl would train with. Its data and checkpoints need not exist."""
-    settings = run["run"]
-    file = Path(run["settings"]).resolve()
-    overrides = grpo.engine_overrides(settings.get("engine", {}))
-    overrides += grpo.overrides(
-        settings,
-        model=Path(run["model"]),
+    file = Path(run.settings).resolve()
+    laid_over = overrides(
+        run.run,
+        model=Path(run.model),
         data=Path("prompts.parquet"),
         checkpoints=Path("checkpoints"),
         reward=SCRIPTS / "quagmires" / "grading" / "reward.py",
-        problems=run.get("problems", settings["batch_size"] * settings["checkpoints"]),
+        problems=run.problems or run.run.batch_size * run.run.checkpoints,
         saves=[1],
     )
     try:
         with initialize_config_dir(str(file.parent), version_base=None):
-            return compose(file.stem, overrides=overrides)
+            return compose(file.stem, overrides=laid_over)
     except (HydraException, OmegaConfBaseException) as error:
         raise UserError(f"{where}: {first_line(error)}") from None
 
@@ -128,7 +128,7 @@ def _sizes(config: DictConfig) -> Iterator[tuple[str, str]]:
             f"{rollout.gpu_memory_utilization} is not between 0 and 1; correct it",
         )
     processors = config.ray_kwargs.ray_init.num_cpus
-    need = grpo.ray_processors(devices, config.transfer_queue.backend.SimpleStorage.num_data_storage_units)
+    need = ray_processors(devices, config.transfer_queue.backend.SimpleStorage.num_data_storage_units)
     if processors is None or processors < need:
         yield (
             "ray_kwargs.ray_init.num_cpus",
@@ -156,10 +156,8 @@ def check_names(config: DictConfig, where: str) -> None:
         if name not in known:
             raise UserError(f"{where}: {key} {name!r} is none of {', '.join(known)}; correct it")
     if need_critic(config):
-        raise UserError(
-            f"{where}: algorithm.adv_estimator {config.algorithm.adv_estimator!r} trains a critic, which GRPO has not;"
-            " write grpo"
-        )
+        key = "critic.enable" if config.critic.enable else "algorithm.adv_estimator"
+        raise UserError(f"{where}: {key} trains a critic, which costs as much as the model; choose what has none")
     for key, value in config.custom_reward_function.items():
         if value is not None:
             raise UserError(
@@ -178,7 +176,7 @@ def check_model_length(config: DictConfig, where: str) -> None:
     longest = config.actor_rollout_ref.rollout.max_model_len
     if positions is not None and longest > positions:
         raise UserError(
-            f"{where}: grpo.max_prompt_tokens + grpo.max_response_tokens is {longest}, and {path} has"
+            f"{where}: rl.max_prompt_tokens + rl.max_response_tokens is {longest}, and {path} has"
             f" max_position_embeddings {positions}; make them fit"
         )
 

@@ -1,14 +1,16 @@
-"""GRPO by verl: the Hydra overrides of a run, the steps it saves, and the metrics of every step."""
+"""The settings of an RL run by verl: its Hydra file, what the workflow lays over it, and the steps it saves."""
 
 import json
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from quagmires.common.errors import UserError
-from quagmires.common.terminal import Progress
+from quagmires.config.algorithms import ALGORITHMS, nested
+from quagmires.training.runs import RLRunSettings
 
 
 def total_steps(problems: int, batch_size: int, epochs: float) -> int:
@@ -19,9 +21,7 @@ def total_steps(problems: int, batch_size: int, epochs: float) -> int:
     """
     per_epoch = problems // batch_size
     if per_epoch == 0:
-        raise UserError(
-            f"grpo.batch_size {batch_size} is larger than the RL set ({problems} problems); make it smaller"
-        )
+        raise UserError(f"rl.batch_size {batch_size} is larger than the RL set ({problems} problems); make it smaller")
     return max(1, round(per_epoch * epochs))
 
 
@@ -32,7 +32,7 @@ def checkpoint_steps(total: int, checkpoints: int) -> list[int]:
     [43, 86, 129, 174]
     """
     if checkpoints > total:
-        raise UserError(f"grpo.checkpoints {checkpoints} is more than the {total} steps of a run; ask for fewer")
+        raise UserError(f"rl.checkpoints {checkpoints} is more than the {total} steps of a run; ask for fewer")
     # verl saves at every multiple of one interval, and at the end.
     interval, rest = divmod(total, checkpoints)
     if 2 * rest > interval:
@@ -63,41 +63,56 @@ def save_steps(wanted: list[int], every: int) -> list[int]:
 
 
 def overrides(
-    run: dict[str, Any], model: Path, data: Path, checkpoints: Path, reward: Path, problems: int, saves: list[int]
+    run: RLRunSettings, model: Path, data: Path, checkpoints: Path, reward: Path, problems: int, saves: list[int]
 ) -> list[str]:
-    """What the workflow lays over the Hydra file, as Hydra command-line overrides.
+    """All that is laid over the Hydra file, as Hydra command-line overrides: the config's `rl.engine`, the algorithm's
+    settings, and the workflow's.
 
-    `run` holds the `grpo` block of the config and `seed`; `saves` the steps yet to be saved. KL 0 leaves the reference
-    model out altogether.
+    `saves` are the steps yet to be saved, of an RL set of `problems`. KL 0 leaves the reference model out altogether.
     """
-    total = total_steps(problems, run["batch_size"], run["epochs"])
-    kl = run["kl_coefficient"]
+    refuse_owned(nested(run.engine), "rl.engine")
+    refuse_other_algorithm(nested(run.engine), run.algorithm, "rl.engine")
+    quoted = {key: f"'{value}'" if isinstance(value, str) else value for key, value in run.engine.items()}
     values = {
+        # `++` may add a key.
+        **{f"++{key}": value for key, value in quoted.items()},
+        **ALGORITHMS[run.algorithm].verl,
+        **_workflow_values(run, model, data, checkpoints, reward, problems, saves),
+    }
+    return [f"{key}={_hydra(value)}" for key, value in values.items()]
+
+
+def _workflow_values(
+    run: RLRunSettings, model: Path, data: Path, checkpoints: Path, reward: Path, problems: int, saves: list[int]
+) -> dict[str, Any]:
+    total = total_steps(problems, run.batch_size, run.epochs)
+    kl = run.kl_coefficient
+    return {
         "algorithm.use_kl_in_reward": False,
         "data.train_files": data,
         # verl wants a validation set; the workflow evaluates checkpoints itself.
         "data.val_files": data,
-        "data.train_batch_size": run["batch_size"],
-        "data.max_prompt_length": run["max_prompt_tokens"],
-        "data.max_response_length": run["max_response_tokens"],
+        "data.train_batch_size": run.batch_size,
+        "data.max_prompt_length": run.max_prompt_tokens,
+        "data.max_response_length": run.max_response_tokens,
         "data.shuffle": True,
-        "data.seed": run["seed"],
+        "data.seed": run.seed,
         "actor_rollout_ref.model.path": model,
         "actor_rollout_ref.model.trust_remote_code": False,
-        "actor_rollout_ref.actor.ppo_mini_batch_size": run["batch_size"],
-        "actor_rollout_ref.actor.optim.lr": run["learning_rate"],
-        "actor_rollout_ref.actor.optim.lr_warmup_steps": run["warmup_steps"],
+        "actor_rollout_ref.actor.ppo_mini_batch_size": run.batch_size,
+        "actor_rollout_ref.actor.optim.lr": run.learning_rate,
+        "actor_rollout_ref.actor.optim.lr_warmup_steps": run.warmup_steps,
         "actor_rollout_ref.actor.use_kl_loss": kl > 0,
         "actor_rollout_ref.actor.kl_loss_coef": kl,
-        "actor_rollout_ref.actor.entropy_coeff": run["entropy_coefficient"],
-        "actor_rollout_ref.actor.data_loader_seed": run["seed"],
-        "actor_rollout_ref.actor.fsdp_config.seed": run["seed"],
-        "actor_rollout_ref.rollout.n": run["rollouts"],
-        "actor_rollout_ref.rollout.temperature": run["temperature"],
+        "actor_rollout_ref.actor.entropy_coeff": run.entropy_coefficient,
+        "actor_rollout_ref.actor.data_loader_seed": run.seed,
+        "actor_rollout_ref.actor.fsdp_config.seed": run.seed,
+        "actor_rollout_ref.rollout.n": run.rollouts,
+        "actor_rollout_ref.rollout.temperature": run.temperature,
         "actor_rollout_ref.rollout.top_p": 1.0,
         "actor_rollout_ref.rollout.top_k": -1,
-        "actor_rollout_ref.rollout.seed": run["seed"],
-        "actor_rollout_ref.rollout.max_model_len": run["max_prompt_tokens"] + run["max_response_tokens"],
+        "actor_rollout_ref.rollout.seed": run.seed,
+        "actor_rollout_ref.rollout.max_model_len": run.max_prompt_tokens + run.max_response_tokens,
         "actor_rollout_ref.rollout.calculate_log_probs": True,
         # Not `custom_reward_function.path`: verl 0.9.1 still accepts that key and ignores it.
         "reward.custom_reward_function.path": reward,
@@ -105,10 +120,10 @@ def overrides(
         "reward.reward_manager.name": "naive",
         "trainer.logger": "[console,file]",
         "trainer.nnodes": 1,
-        "trainer.n_gpus_per_node": run["devices"],
-        "trainer.total_epochs": math.ceil(run["epochs"]),
+        "trainer.n_gpus_per_node": run.devices,
+        "trainer.total_epochs": math.ceil(run.epochs),
         "trainer.total_training_steps": total,
-        # verl saves at the multiples of save_freq, and at the end; verl_saves moves it from one step to the next.
+        # verl saves at the multiples of save_freq, and at the end; save_schedule.py moves it from one step to the next.
         "trainer.save_freq": saves[0],
         "+trainer.save_steps": saves,
         "trainer.checkpoint_callback_class": "quagmires.training.verl.save_schedule.SaveSchedule",
@@ -117,20 +132,8 @@ def overrides(
         "trainer.resume_mode": "auto",
         "trainer.default_local_dir": checkpoints,
         "trainer.project_name": "quagmires",
-        "trainer.experiment_name": "grpo",
+        "trainer.experiment_name": run.algorithm,
     }
-    return [f"{key}={_hydra(value)}" for key, value in values.items()]
-
-
-def engine_overrides(engine: dict[str, Any]) -> list[str]:
-    """`engine` of the config's `grpo` block, dotted keys of verl, as Hydra overrides that may add a key.
-
-    >>> engine_overrides({"actor_rollout_ref.model.use_fused_kernels": True, "trainer.device": "cpu"})
-    ['++actor_rollout_ref.model.use_fused_kernels=true', "++trainer.device='cpu'"]
-    """
-    refuse_owned(nested(engine), "grpo.engine")
-    quoted = {key: f"'{value}'" if isinstance(value, str) else value for key, value in engine.items()}
-    return [f"++{key}={_hydra(value)}" for key, value in quoted.items()]
 
 
 def _hydra(value: Any) -> str:
@@ -140,37 +143,37 @@ def _hydra(value: Any) -> str:
     return f"'{value.resolve()}'" if isinstance(value, Path) else str(value)
 
 
-def nested(dotted: dict[str, Any]) -> dict[str, Any]:
-    """A mapping with dotted keys as nested mappings.
-
-    >>> nested({"actor.ppo_epochs": 1, "actor.strategy": "fsdp"})
-    {'actor': {'ppo_epochs': 1, 'strategy': 'fsdp'}}
-    """
-    result: dict[str, Any] = {}
-    for key, value in dotted.items():
-        *parents, last = key.split(".")
-        block = result
-        for parent in parents:
-            block = block.setdefault(parent, {})
-        block[last] = value
-    return result
-
-
-def read_settings(path: str | Path) -> dict[str, Any]:
-    """The Hydra file, without any key that the workflow sets itself."""
+def read_settings(path: str | Path, algorithm: str) -> dict[str, Any]:
+    """The Hydra file, without any key that the workflow or the algorithm sets otherwise."""
     settings = yaml.safe_load(Path(path).read_text(encoding="utf-8")) or {}
     refuse_owned(settings, str(path))
+    refuse_other_algorithm(settings, algorithm, str(path))
     return settings
 
 
-def refuse_owned(settings: dict[str, Any], where: str) -> None:
+def refuse_owned(settings: Mapping[str, Any], where: str) -> None:
     """Refuse what the workflow sets itself."""
     for owned in OWNED:
-        block: Any = settings
-        for key in owned.split("."):
-            block = block.get(key) if isinstance(block, dict) else None
-        if block is not None:
+        if _value(settings, owned) is not None:
             raise UserError(f"{where}: {owned} is set by the workflow from the config; remove it here")
+
+
+def refuse_other_algorithm(settings: Mapping[str, Any], algorithm: str, where: str) -> None:
+    """Refuse a setting that would make another algorithm of `algorithm`."""
+    for key, wanted in ALGORITHMS[algorithm].verl.items():
+        found = _value(settings, key)
+        if found not in (None, wanted):
+            raise UserError(
+                f"{where}: {key} is {found!r}, and rl.algorithm {algorithm} is {wanted!r}; remove it here, or choose"
+                f" another algorithm ({', '.join(ALGORITHMS)})"
+            )
+
+
+def _value(settings: Any, dotted: str) -> Any:
+    """The value of a dotted key; None where there is none."""
+    for key in dotted.split("."):
+        settings = settings.get(key) if isinstance(settings, Mapping) else None
+    return settings
 
 
 def unknown_keys(settings: Any, known: Any, path: str = "") -> list[str]:
@@ -190,23 +193,25 @@ def unknown_keys(settings: Any, known: Any, path: str = "") -> list[str]:
     return found
 
 
-_ANY_RUN = {
-    "learning_rate": 1e-6,
-    "warmup_steps": 0,
-    "batch_size": 1,
-    "rollouts": 2,
-    "temperature": 1.0,
-    "kl_coefficient": 0.0,
-    "entropy_coefficient": 0.0,
-    "epochs": 1,
-    "max_prompt_tokens": 1,
-    "max_response_tokens": 1,
-    "checkpoints": 1,
-    "devices": 1,
-    "seed": 0,
-}
-# The keys that `overrides` sets, whatever the run.
-OWNED = tuple(item.partition("=")[0].lstrip("+") for item in overrides(_ANY_RUN, *[Path()] * 4, 1, [1]))
+_ANY_RUN = RLRunSettings(
+    learning_rate=1e-6,
+    warmup_steps=0,
+    batch_size=1,
+    rollouts=2,
+    temperature=1.0,
+    kl_coefficient=0.0,
+    entropy_coefficient=0.0,
+    epochs=1,
+    max_prompt_tokens=1,
+    max_response_tokens=1,
+    checkpoints=1,
+    devices=1,
+    seed=0,
+)
+# The keys that the workflow sets, whatever the run.
+OWNED = tuple(
+    key.lstrip("+") for key in _workflow_values(_ANY_RUN, Path(), Path(), Path(), Path(), problems=1, saves=[1])
+)
 
 # Ours to add, as verl or Ray reads them although verl's own file does not list them.
 FREE = frozenset(
@@ -219,26 +224,3 @@ FREE = frozenset(
         "ray_kwargs.ray_init.include_dashboard",
     )
 )
-
-
-def read_metrics(files: list[Path]) -> list[dict[str, float]]:
-    """The metrics of every step from the logs of all attempts; a step trained again after a resume counts once."""
-    by_step: dict[int, dict[str, float]] = {}
-    for file in files:
-        for line in file.read_text(encoding="utf-8").splitlines():
-            try:
-                entry = json.loads(line)
-            except json.JSONDecodeError:
-                continue  # cut off by a kill; the step was repeated
-            numbers = {k: v for k, v in entry["data"].items() if isinstance(v, int | float)}
-            by_step[entry["step"]] = {"step": entry["step"], **numbers}
-    return [by_step[step] for step in sorted(by_step)]
-
-
-def read_progress(files: list[Path], total: int) -> Progress | None:
-    """Progress from the metrics written so far."""
-    metrics = read_metrics(files)
-    if not metrics:
-        return None
-    reward = metrics[-1].get("critic/score/mean", math.nan)
-    return Progress(int(metrics[-1]["step"]), total, f"mean reward {reward:.3f}")

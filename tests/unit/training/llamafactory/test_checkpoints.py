@@ -6,7 +6,7 @@ import pytest
 from quagmires.training.llamafactory.checkpoints import (
     discard_broken_checkpoints,
     is_whole_checkpoint,
-    newest_checkpoint,
+    newest_step,
 )
 
 
@@ -59,7 +59,7 @@ def test_a_random_state_that_is_missing_makes_a_checkpoint_broken(tmp_path):
 
 
 def test_the_newest_checkpoint_is_that_of_the_last_step(tmp_path):
-    assert newest_checkpoint(tmp_path) is None
+    assert newest_step(tmp_path) is None
     for step in (80, 160):
         (tmp_path / f"checkpoint-{step}").mkdir()
-    assert newest_checkpoint(tmp_path) == "checkpoint-160"
+    assert newest_step(tmp_path) == 160

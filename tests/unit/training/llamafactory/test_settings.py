@@ -5,6 +5,7 @@ import yaml
 
 from quagmires.common.errors import UserError
 from quagmires.training.llamafactory import settings as sft
+from quagmires.training.runs import SFTRunSettings
 from support import ROOT
 
 
@@ -31,12 +32,12 @@ def test_shipped_settings_train_on_the_response_only_without_packing(name):
     assert settings["lr_scheduler_type"] == "cosine"
 
 
-RUN = {"model": "m", "learning_rate": 1e-5, "epochs": 2, "global_batch_size": 128, "per_device_batch_size": 2,
-       "devices": 8, "cutoff_tokens": 8192, "seed": 7}  # fmt: skip
+RUN = SFTRunSettings(learning_rate=1e-5, epochs=2, global_batch_size=128, per_device_batch_size=2, devices=8,
+                     cutoff_tokens=8192, seed=7)  # fmt: skip
 
 
 def test_run_yaml_holds_the_recipe(tmp_path):
-    complete = sft.complete_settings({"bf16": True}, RUN, tmp_path, save_steps=5)
+    complete = sft.complete_settings({"bf16": True}, RUN, "m", tmp_path, save_steps=5)
     written = yaml.safe_load(sft.write_run(tmp_path, complete, tmp_path / "d.jsonl").read_text())
     assert written["gradient_accumulation_steps"] == 8
     assert written["learning_rate"] == 1e-5
@@ -48,7 +49,7 @@ def test_run_yaml_holds_the_recipe(tmp_path):
 def test_tokens_of_packed_examples_are_not_counted_from_their_mask(tmp_path):
     """It is one of numbers to add to attention: the sum of a demo's base model was -6e21."""
     counted = [
-        sft.complete_settings({"neat_packing": packed}, RUN, tmp_path, 5)["include_num_input_tokens_seen"]
+        sft.complete_settings({"neat_packing": packed}, RUN, "m", tmp_path, 5)["include_num_input_tokens_seen"]
         for packed in (False, True)
     ]
     assert counted == ["non_padding", "all"]
@@ -56,7 +57,7 @@ def test_tokens_of_packed_examples_are_not_counted_from_their_mask(tmp_path):
 
 def test_deepspeeds_file_is_found_from_anywhere(tmp_path):
     settings = sft.read_settings(ROOT / "config" / "sft.yaml")
-    assert sft.complete_settings(settings, RUN, tmp_path, 5)["deepspeed"] == str(ROOT / "config" / "zero3.json")
+    assert sft.complete_settings(settings, RUN, "m", tmp_path, 5)["deepspeed"] == str(ROOT / "config" / "zero3.json")
     content = sft.read_deepspeed(settings["deepspeed"])
     assert content["zero_optimization"]["stage"] == 3
     assert content["zero_optimization"]["stage3_gather_16bit_weights_on_model_save"] is True
@@ -80,18 +81,3 @@ def test_engine_keys_are_laid_over_the_file_but_not_over_the_workflow():
     with pytest.raises(UserError, match="sft.engine: num_train_epochs is set by the workflow"):
         sft.with_engine({}, {"num_train_epochs": 3})
     assert sft.with_engine({"a": 1, "b": 2}, {"a": 3, "b": None}) == {"a": 3}
-
-
-def test_gpus_are_driven_by_torchrun_which_leaves_the_end_to_us():
-    command, environment = sft.launch({}, 8)
-    assert command[1:4] == ["-m", "torch.distributed.run", "--standalone"]
-    assert command[command.index("--nproc-per-node") + 1] == "8"
-    assert "SIGTERM" not in environment["TORCHELASTIC_SIGNALS_TO_HANDLE"]
-    assert "torch.distributed.run" in sft.launch({}, 1)[0]
-    assert "torch.distributed.run" not in sft.launch({"use_cpu": True}, 1)[0]
-
-
-def test_progress_is_none_until_there_is_some(tmp_path):
-    assert sft.read_progress(tmp_path) is None
-    (tmp_path / "trainer_log.jsonl").write_text('{"current_steps": 3, "total_steps": 9, "loss": 0.5}\n')
-    assert (sft.read_progress(tmp_path).done, sft.read_progress(tmp_path).total) == (3, 9)
