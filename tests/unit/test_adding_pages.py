@@ -15,10 +15,12 @@ from quagmires.commands import run_command
 from quagmires.common.errors import UserError
 from quagmires.common.files import read_json
 from quagmires.common.tabular import write_jsonl
-from quagmires.config.analysis_settings import AnalysisSettings
+from quagmires.config.algorithms import ALGORITHMS
+from quagmires.config.analysis_settings import AnalysisSettings, analysis_settings
+from quagmires.config.experiment import expand
 from quagmires.config.figure_names import KINDS
 from quagmires.config.gold_rules import GOLD_RULES
-from quagmires.config.loading import laid_over, load_yaml
+from quagmires.config.loading import Files, laid_over, load_yaml, parse
 from quagmires.config.schema import FigureSettings, ProblemSource
 from quagmires.config.subset_names import subset_size
 from quagmires.config.subset_rules import SUBSET_RULES
@@ -30,6 +32,7 @@ from quagmires.grading.grader import Grader
 from quagmires.grading.reward import compute_score, source_name
 from quagmires.grading.task import TASKS, find_task
 from quagmires.grading.verdicts import DIFFERENT, EXACT, NO_ANSWER
+from quagmires.planning.preflight import check_engine_files
 from quagmires.planning.resources import example_tokens
 from quagmires.prediction.predictors import PREDICTORS
 from quagmires.prediction.rank_correlation import rank_agreement
@@ -38,6 +41,11 @@ from quagmires.reporting.captions import CAPTIONS, figure_caption
 from quagmires.reporting.figures.drawing import Results, draw, draw_and_save
 from quagmires.reporting.figures.registry import FIGURES
 from quagmires.reporting.figures.style import Series, series_styles
+from quagmires.training.base import Job
+from quagmires.training.job import train
+from quagmires.training.runs import SFTRunSettings, rl_settings
+from quagmires.training.trainers import TRAINERS
+from quagmires.training.verl.settings import overrides
 from support import ROOT
 
 
@@ -51,7 +59,10 @@ def registries():
     """Every registry as it was, after a page has added to it."""
     # A task registers itself once, when it is first asked for.
     find_task("math")
-    there = (SUBSET_RULES, FIGURES, KINDS, PREDICTORS, GOLD_RULES, TASK_NAMES, TASKS)
+    there = (
+        *(SUBSET_RULES, FIGURES, KINDS, PREDICTORS, GOLD_RULES, TASK_NAMES, TASKS, ALGORITHMS),
+        TRAINERS["sft"],
+    )
     before = [dict(one) for one in there]
     yield
     for one, entries in zip(there, before, strict=True):
@@ -144,7 +155,44 @@ def check_task(folder: Path) -> None:
     assert read_json(folder / "summary.json")["rows"] == 1
 
 
+def check_algorithm(folder: Path) -> None:
+    [chosen] = blocks("adding-algorithm.md", "yaml")
+    files = Files([ROOT / "config" / "base.yaml", ROOT / "config" / "demo.yaml"])
+    config = laid_over(files.merged(), yaml.safe_load(chosen))
+    experiment = expand(parse(config, files), files)
+    assert experiment.algorithm_title == "OPO"
+    run = experiment.rl_runs["toy/base/opo/sums/run1"]
+    made = overrides(rl_settings(run, experiment), folder, folder, folder, folder, 512, [1])
+    assert "algorithm.adv_estimator=opo" in made
+    caption = figure_caption("grpo_training", analysis_settings(experiment.config, experiment.sheet))
+    assert "over OPO steps" in caption
+
+
+def check_trainer(folder: Path) -> None:
+    trainer = TRAINERS["sft"]["copy"]
+    (folder / "model").mkdir()
+    (folder / "model" / "config.json").write_text("{}")
+    (folder / "settings.json").write_text("{}")
+    run = SFTRunSettings(
+        epochs=1, learning_rate=1e-5, global_batch_size=1, per_device_batch_size=1, devices=1, cutoff_tokens=1, seed=1
+    )
+    job = Job(
+        "ours", folder / "model", folder / "data.jsonl", folder / "settings.json", run, save_steps=1, stall_minutes=1,
+        work=folder / "work", output=folder / "output", log=folder / "log.txt",
+    )  # fmt: skip
+    train(trainer, job)
+    assert (folder / "output" / "config.json").read_text() == "{}" and not (folder / "work").exists()
+    record = read_json(folder / "output" / "training.json")
+    assert record["identity"]["run"] == run.as_dict() and record["seconds"] >= 0 and "python" in record["versions"]
+    files = Files([ROOT / "config" / "base.yaml", ROOT / "config" / "demo.yaml"])
+    changes = {"sft": {"trainer": "copy", "settings": str(folder / "settings.json")}, "arithmetic_world": None}
+    experiment = expand(parse(laid_over(files.merged(), changes), files), files)
+    check_engine_files(experiment, files)
+
+
 CHECKS = {
+    "adding-algorithm.md": check_algorithm,
+    "adding-trainer.md": check_trainer,
     "adding-subset-rule.md": check_subset_rule,
     "adding-figure.md": check_figure,
     "adding-predictor.md": check_predictor,

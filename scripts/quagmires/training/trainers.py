@@ -1,6 +1,5 @@
 """The trainers there are, by the names that `sft.trainer` and `rl.trainer` of a config give them."""
 
-from collections.abc import Mapping
 from typing import Any
 
 from quagmires.training.base import Trainer
@@ -8,7 +7,7 @@ from quagmires.training.llamafactory.trainer import LLaMAFactory
 from quagmires.training.verl.trainer import Verl
 
 # By stage: a trainer for SFT cannot do RL.
-TRAINERS: Mapping[str, Mapping[str, Trainer[Any]]] = {
+TRAINERS: dict[str, dict[str, Trainer[Any]]] = {
     "sft": {"llamafactory": LLaMAFactory()},
     "rl": {"verl": Verl()},
 }
