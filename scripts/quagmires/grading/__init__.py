@@ -1,1 +1,1 @@
-"""Is a response right? The grader, its worker processes, how reference answers are read, and verl's reward."""
+"""Is a response right? Tasks, the kinds of problems; the grader and its worker processes; verl's reward."""
