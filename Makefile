@@ -53,6 +53,7 @@ lint: setup
 	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/vulture
 	@$(BIN)/codespell
+	@$(BIN)/mypy --no-error-summary
 
 # The documentation as a site in site/, its links checked.
 docs: setup
