@@ -1,6 +1,6 @@
 """The blocks of an experiment's config, typed: what may stand in each, and what it means."""
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PlainValidator, WithJsonSchema, model_validator
@@ -37,7 +37,7 @@ def _one_of(names: Collection[str]) -> Callable[[Any], str]:
     return known
 
 
-# Not Literals: the names of rules, tasks and figures stand in one place each.
+# Not Literals: the names of rules, tasks, algorithms and figures stand in one place each.
 GoldRuleName = Annotated[
     str,
     PlainValidator(_one_of(GOLD_RULES)),
@@ -48,6 +48,9 @@ TaskName = Annotated[
     PlainValidator(_one_of(TASK_NAMES)),
     WithJsonSchema({"enum": list(TASK_NAMES), "title": "Task", "type": "string"}),
 ]
+AlgorithmName = Annotated[
+    str, PlainValidator(_one_of(ALGORITHMS)), WithJsonSchema({"enum": list(ALGORITHMS), "type": "string"})
+]
 FigureKind = Annotated[
     str, PlainValidator(_one_of(KINDS)), WithJsonSchema({"enum": list(KINDS), "title": "Kind", "type": "string"})
 ]
@@ -57,12 +60,6 @@ class Block(BaseModel):
     """A block of the config: unknown keys are errors, values are never coerced from text."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
-
-
-def _either(names: Iterable[str]) -> str:
-    """Names as pydantic lists those of a Literal."""
-    *first, last = map(repr, names)
-    return f"{', '.join(first)} or {last}"
 
 
 def _either_path_or_hub(block: Any) -> Any:
@@ -238,18 +235,6 @@ class SFT(SFTShared):
     stall_minutes: Annotated[float, Field(gt=0)] = Field(
         description="Without a new step for so long, the job is ended."
     )
-
-
-def _known_algorithm(name: Any) -> str:
-    if not (isinstance(name, str) and name in ALGORITHMS):
-        raise PydanticKnownError("literal_error", {"expected": _either(ALGORITHMS)})
-    return name
-
-
-# Not a Literal: the names of algorithms stand in one place.
-AlgorithmName = Annotated[
-    str, PlainValidator(_known_algorithm), WithJsonSchema({"enum": list(ALGORITHMS), "type": "string"})
-]
 
 
 class RLShared(Block):
