@@ -8,8 +8,9 @@ import pandas as pd
 
 from quagmires.common.errors import UserError, command_line
 from quagmires.common.files import read_json, whole_file
+from quagmires.evaluation.scores import macro_over
 from quagmires.prediction.metrics_file import write_metrics
-from quagmires.prediction.metrics_row import macro, metrics_row, rl_folder, score_files
+from quagmires.prediction.metrics_row import metrics_row, rl_folder, score_files
 
 
 def main() -> None:
@@ -63,7 +64,7 @@ def curve_rows(root: Path, run: dict) -> list[dict]:
             "standard_error": entry["standard_error"],
         }
         for stage, path in stages
-        for k, entry in macro(read_json(path), run["benchmarks"].split(","))["pass_at_k"].items()
+        for k, entry in macro_over(read_json(path), run["benchmarks"].split(","))["pass_at_k"].items()
     ]
 
 

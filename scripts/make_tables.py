@@ -15,7 +15,7 @@ from quagmires.common.errors import command_line
 from quagmires.common.files import whole_file, write_text
 from quagmires.config.analysis_settings import AnalysisSettings
 from quagmires.prediction.metrics_file import read_metrics
-from quagmires.prediction.outcome_errors import with_outcome
+from quagmires.prediction.outcomes import with_outcome
 from quagmires.reporting.captions import CAPTIONS, table_caption
 from quagmires.reporting.tables.formats import TableLayout, latex, markdown, write_layout
 from quagmires.reporting.tables.general import (

@@ -31,7 +31,7 @@ def main() -> None:
     if not entries:
         print(f"{experiment.root}: no finished run yet, nothing to measure")
         return
-    table = throughput.Table(speeds={throughput.device(experiment.config): entries})
+    table = throughput.SpeedTable(speeds={throughput.device(experiment.config): entries})
     output = options.output or throughput.measured_file(experiment.config)
     write_text(output, _HEAD + yaml.safe_dump(rounded(table.model_dump(exclude_defaults=True)), sort_keys=False))
     for model, entry in entries.items():

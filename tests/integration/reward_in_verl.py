@@ -2,8 +2,8 @@
 
 import asyncio
 import json
-import os
 import sys
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -17,7 +17,7 @@ MODEL, REWARD = sys.argv[1:]
 RESPONSES = [r"so \boxed{42}", r"so \boxed{41}", r"so \boxed{\frac{84}{2}}", "no idea"]
 LENGTH = 80
 
-sys.path.insert(0, os.path.dirname(os.path.dirname(REWARD)))
+sys.path.insert(0, str(Path(REWARD).resolve().parents[2]))
 with initialize_config_module("verl.trainer.config", version_base=None):
     config = compose(
         "ppo_trainer",

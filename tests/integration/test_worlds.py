@@ -5,12 +5,8 @@ import pandas as pd
 import pytest
 
 from quagmires.prediction.calibration import predict_outcomes
-from quagmires.prediction.outcome_errors import (
-    difference_error,
-    errors_in_variables,
-    independent_errors,
-    outcome_errors,
-)
+from quagmires.prediction.errors_in_variables import difference_error, errors_in_variables, independent_errors
+from quagmires.prediction.outcomes import outcome_errors
 from quagmires.prediction.predictors import PREDICTORS
 from quagmires.prediction.rank_correlation import rank_agreement
 from quagmires.prediction.selection_cost import choice, leave_one_out

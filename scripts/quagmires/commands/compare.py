@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from quagmires.common.errors import UserError
 from quagmires.common.files import whole_file
-from quagmires.evaluation.paired_difference import compare
+from quagmires.evaluation.paired_difference import compare_checkpoints
 
 COLUMNS = ["benchmark", "problem_id", "n", "c"]
 
@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Do what the command line asks for."""
-    table = compare(read_counts(options.first), read_counts(options.second), options.benchmarks)
+    table = compare_checkpoints(read_counts(options.first), read_counts(options.second), options.benchmarks)
     with whole_file(options.output) as temporary:
         table.to_csv(temporary, index=False)
     print(f"first:  {options.first}\nsecond: {options.second}\n")

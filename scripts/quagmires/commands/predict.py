@@ -14,7 +14,7 @@ from rich.console import Console
 from quagmires.common.errors import UserError
 from quagmires.config.analysis_settings import AnalysisSettings
 from quagmires.prediction.forecast import DEFAULT, Forecast, Question, forecast
-from quagmires.prediction.outcome_errors import KINDS
+from quagmires.prediction.outcomes import KINDS
 from quagmires.prediction.predictors import PREDICTORS
 from quagmires.reporting.decision_files import publish, records, studies_of
 from quagmires.reporting.decision_tables import OUTCOMES, show_forecast, show_heading, show_sentences, show_study

@@ -12,7 +12,7 @@ import pandas as pd
 from rich.console import Console
 
 from quagmires.config.analysis_settings import AnalysisSettings
-from quagmires.prediction.outcome_errors import with_outcome
+from quagmires.prediction.outcomes import with_outcome
 from quagmires.prediction.predictors import SAME_DISTRIBUTION
 from quagmires.prediction.ranking import notes, rank_candidates, rule_text
 from quagmires.reporting.decision_files import publish, records, studies_of

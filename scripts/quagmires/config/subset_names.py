@@ -13,18 +13,18 @@ _SCALE = {None: 1, "k": 1_000, "m": 1_000_000}
 
 
 @dataclass(frozen=True)
-class Part:
+class SubsetPart:
     """`size` examples picked by `rule`, one of `SUBSET_RULES`."""
 
     rule: str
     size: int
 
 
-def parse_subset(name: str) -> list[Part]:
+def parse_subset(name: str) -> list[SubsetPart]:
     """The parts of a subset's name; none for `all` and `base`.
 
     >>> parse_subset("longest-10k+shortest-1.5k")
-    [Part(rule='longest', size=10000), Part(rule='shortest', size=1500)]
+    [SubsetPart(rule='longest', size=10000), SubsetPart(rule='shortest', size=1500)]
 
     Raises
     ------
@@ -45,7 +45,7 @@ def parse_subset(name: str) -> list[Part]:
         size = float(match[2]) * _SCALE[match[3]]
         if size != int(size) or size == 0:
             raise UserError(f"subset {text!r}: its size must be a whole number of examples")
-        parts.append(Part(match[1], int(size)))
+        parts.append(SubsetPart(match[1], int(size)))
     if len({part.rule for part in parts}) < len(parts):
         raise UserError(f"subset {name!r} names one rule twice; join different rules only")
     return parts

@@ -41,7 +41,7 @@ class Difference:
         return cls(value, error, z, float(2 * norm.sf(abs(z))), value - reach, value + reach)
 
 
-def compare(
+def compare_checkpoints(
     first: pd.DataFrame, second: pd.DataFrame, benchmarks: Sequence[str] | None = None, ks: Sequence[int] | None = None
 ) -> pd.DataFrame:
     """Pass@k of `second` minus `first`, per benchmark and macro-averaged.
@@ -85,8 +85,8 @@ def compare(
 def macro_difference(
     first: pd.DataFrame, second: pd.DataFrame, benchmarks: Sequence[str] | None = None, k: int = 1
 ) -> Difference:
-    """The macro-averaged difference of Pass@k at one k; see `compare`."""
-    row = compare(first, second, benchmarks, [k]).iloc[-1]
+    """The macro-averaged difference of Pass@k at one k; see `compare_checkpoints`."""
+    row = compare_checkpoints(first, second, benchmarks, [k]).iloc[-1]
     return Difference.of(row["difference"], row["standard_error"])
 
 

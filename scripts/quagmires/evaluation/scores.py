@@ -91,6 +91,17 @@ def macro_scores(benchmarks: dict[str, dict], draws: dict[str, Draws] | None = N
     return {**macro, **{name: float(np.mean([one[name] for one in scores])) for name in RATES}}
 
 
+def macro_over(stored: dict, benchmarks: list[str]) -> dict:
+    """The macro-average of stored scores (scores.json, or its `clean`) over `benchmarks`.
+
+    That of all of a checkpoint's benchmarks is stored. A study that shares the checkpoint and has other benchmarks gets
+    the average over its own.
+    """
+    if list(stored["benchmarks"]) == benchmarks:
+        return stored.get("macro", stored)
+    return macro_scores({name: stored["benchmarks"][name] for name in benchmarks})
+
+
 def _macro_curve(curves: list[dict]) -> dict:
     curve = {}
     for k in sorted(set.intersection(*(set(one) for one in curves)), key=int):

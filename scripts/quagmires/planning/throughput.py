@@ -52,7 +52,7 @@ class Entry(Block):
     runs: dict[str, int] = Field(default_factory=dict, description="How many finished jobs each stage is from.")
 
 
-class Table(Block):
+class SpeedTable(Block):
     """A throughput file: GPU (as the config's `gpu_model`, or cpu) -> model -> entry."""
 
     speeds: dict[str, dict[Name, Entry]]
@@ -76,7 +76,7 @@ class Throughput:
     accelerator: Literal["cuda", "cpu"]
     cluster: Cluster
     parameters: dict[str, float | None]
-    tables: tuple[Table, ...] = field(default=())
+    tables: tuple[SpeedTable, ...] = field(default=())
 
     def size(self, model: str) -> float:
         """A model's number of parameters, or a guess on the safe side."""
@@ -148,13 +148,13 @@ def device(config: Config) -> str:
     return config.cluster.gpu_model if config.accelerator == "cuda" else "cpu"
 
 
-def _table(path: str) -> Table:
+def _table(path: str) -> SpeedTable:
     file = Path(path)
     # Thousands of jobs ask; a file that was written meanwhile is read again.
     return _read_table(path, file.stat().st_mtime_ns if file.is_file() else 0)
 
 
 @functools.cache
-def _read_table(path: str, modified: int) -> Table:
+def _read_table(path: str, modified: int) -> SpeedTable:
     files = Files([path])
-    return validate(Table, files.merged(), files)
+    return validate(SpeedTable, files.merged(), files)

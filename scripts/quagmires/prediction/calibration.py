@@ -25,7 +25,8 @@ import pandas as pd
 from scipy.stats import norm, t
 
 from quagmires.common.errors import UserError
-from quagmires.prediction.outcome_errors import calibrated, independent_errors, outcome_errors
+from quagmires.prediction.errors_in_variables import calibrated, independent_errors
+from quagmires.prediction.outcomes import outcome_errors
 from quagmires.prediction.predictors import COLLINEAR, ROUNDING, Line, Predictor, known
 
 # What errors-in-variables allows for; any other column of a predictor is taken as exact.
@@ -94,7 +95,7 @@ class KnownErrors:
 
     @classmethod
     def of(cls, models: pd.DataFrame, outcome: str) -> "KnownErrors":
-        """From models with RL results; `outcome` is the kind that measurement.outcome_errors knows."""
+        """From models with RL results; `outcome` is the kind that outcomes.outcome_errors knows."""
         errors = outcome_errors(models, outcome)
         return cls(
             *(

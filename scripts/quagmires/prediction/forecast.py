@@ -8,7 +8,7 @@ import pandas as pd
 from quagmires.config.labels import recipe_labels
 from quagmires.prediction.calibration import FAR, NotEnoughModels, predict_outcomes
 from quagmires.prediction.next_run import chances, next_runs
-from quagmires.prediction.outcome_errors import with_outcome
+from quagmires.prediction.outcomes import with_outcome
 from quagmires.prediction.predictors import PREDICTORS, Predictor, applicable
 from quagmires.prediction.selection_cost import leave_one_out
 

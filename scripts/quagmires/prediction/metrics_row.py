@@ -8,7 +8,7 @@ import pandas as pd
 from quagmires.common.files import read_json
 from quagmires.config.algorithms import DEFAULT
 from quagmires.evaluation.paired_difference import macro_difference
-from quagmires.evaluation.scores import RATES, macro_scores
+from quagmires.evaluation.scores import RATES, macro_over
 from quagmires.prediction.bootstrap import joint_draws, loss_draws
 
 SHEET_COLUMNS = (
@@ -68,13 +68,6 @@ def score_files(folder: Path, run: dict) -> list[Path]:
     ]
 
 
-def macro(scores: dict, benchmarks: list[str]) -> dict:
-    """The macro-average; a checkpoint shared with a study of other benchmarks must be averaged over ours alone."""
-    if list(scores["benchmarks"]) == benchmarks:
-        return scores["macro"]
-    return macro_scores({name: scores["benchmarks"][name] for name in benchmarks})
-
-
 def outcome_columns(scores: np.ndarray, runs: int) -> dict:
     """What is made of the Pass@1 of all checkpoints after RL, (runs * checkpoints,), run by run (paper, 4.1)."""
     per_run = scores.reshape(runs, -1)
@@ -94,7 +87,7 @@ def _before_rl(folder: Path, run: dict, counts: pd.DataFrame, large_k: int, seed
     loss = read_json(loss_file)
     examples = pd.read_parquet(loss_file.with_suffix(".parquet")).sort_values("id")
     scores = read_json(folder / "sft" / "eval" / "scores.json")
-    average = macro(scores, benchmarks)
+    average = macro_over(scores, benchmarks)
     tables = _by_benchmark(counts, benchmarks)
     at_one, at_large_k = (average["pass_at_k"][str(k)] for k in (1, large_k))
     return {
@@ -122,7 +115,7 @@ def _after_rl(run: dict, paths: list[Path], before: pd.DataFrame, pass_at_1: flo
     """
     benchmarks = run["benchmarks"].split(",")
     files = [read_json(path) for path in paths]
-    after = [macro(one, benchmarks) for one in files]
+    after = [macro_over(one, benchmarks) for one in files]
     scores = np.array([one["pass_at_k"]["1"]["value"] for one in after])
     best = int(scores.argmax())
     counts = pd.read_parquet(paths[best].with_name("counts.parquet"))
@@ -152,6 +145,6 @@ def _by_benchmark(counts: pd.DataFrame, benchmarks: list[str]) -> dict[str, pd.D
 
 def clean_pass_at_1(scores: dict, benchmarks: list[str]) -> float | None:
     """Macro-averaged Pass@1 without contaminated problems; None if they are all of them."""
-    clean = scores["clean"]["benchmarks"]
-    average = macro_scores({name: clean[name] for name in benchmarks if name in clean})
+    clean = scores["clean"]
+    average = macro_over(clean, [name for name in benchmarks if name in clean["benchmarks"]])
     return average["pass_at_k"]["1"]["value"] if average["pass_at_k"] else None

@@ -22,7 +22,7 @@ from scipy.stats import norm
 
 from quagmires.config.labels import recipe_labels
 from quagmires.config.subset_names import BASE, parse_subset
-from quagmires.prediction.outcome_errors import difference_error, draws_of
+from quagmires.prediction.errors_in_variables import difference_error, draws_of
 from quagmires.prediction.predictors import SAME_DISTRIBUTION
 
 # From here on nearly all problems are solved by nearly all models, and few are left to tell them apart.

@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from quagmires.common.errors import UserError
-from quagmires.evaluation.paired_difference import MACRO, compare, macro_difference
+from quagmires.evaluation.paired_difference import MACRO, compare_checkpoints, macro_difference
 from support import script
 
 
@@ -26,7 +26,7 @@ def row(table: pd.DataFrame, benchmark: str, k: int) -> pd.Series:
 
 
 def test_difference_has_the_error_of_per_problem_differences():
-    table = compare(FIRST, SECOND)
+    table = compare_checkpoints(FIRST, SECOND)
     easy = row(table, "easy", 1)
     differences = np.array([0, 2, 2, 0]) / 8
     error = differences.std(ddof=1) / 2
@@ -40,7 +40,7 @@ def test_difference_has_the_error_of_per_problem_differences():
 
 
 def test_macro_average_weighs_benchmarks_alike_and_adds_their_variances():
-    table = compare(FIRST, SECOND)
+    table = compare_checkpoints(FIRST, SECOND)
     easy, hard, macro = (row(table, name, 1) for name in ("easy", "hard", MACRO))
     assert macro["difference"] == pytest.approx((easy["difference"] + hard["difference"]) / 2)
     assert macro["standard_error"] == pytest.approx(np.hypot(easy["standard_error"], hard["standard_error"]) / 2)
@@ -60,12 +60,12 @@ def test_z_is_standard_normal_when_nothing_differs():
 
 
 def test_every_k_that_both_have_is_compared():
-    table = compare(FIRST, counts({"easy": [10, 9, 8, 1], "hard": [0, 1, 2, 3]}, 16))
+    table = compare_checkpoints(FIRST, counts({"easy": [10, 9, 8, 1], "hard": [0, 1, 2, 3]}, 16))
     assert table.loc[table["benchmark"] == MACRO, "k"].tolist() == [1, 2, 4, 8]
 
 
 def test_identical_checkpoints_have_no_z():
-    same = compare(FIRST, FIRST).iloc[0]
+    same = compare_checkpoints(FIRST, FIRST).iloc[0]
     assert same["difference"] == 0
     assert np.isnan(same["z"])
     assert np.isnan(same["p"])
@@ -73,20 +73,20 @@ def test_identical_checkpoints_have_no_z():
 
 def test_order_of_problems_does_not_matter():
     shuffled = SECOND.sample(frac=1, random_state=0)
-    pd.testing.assert_frame_equal(compare(FIRST, shuffled), compare(FIRST, SECOND))
+    pd.testing.assert_frame_equal(compare_checkpoints(FIRST, shuffled), compare_checkpoints(FIRST, SECOND))
 
 
 def test_other_problems_are_an_error_that_names_the_first():
     with pytest.raises(UserError, match="problem p3 of hard is not in the second table"):
-        compare(FIRST, SECOND.iloc[:-1])
+        compare_checkpoints(FIRST, SECOND.iloc[:-1])
     with pytest.raises(UserError, match="problem p0 of easy is not in the first table"):
-        compare(FIRST[FIRST["benchmark"] == "hard"], SECOND)
+        compare_checkpoints(FIRST[FIRST["benchmark"] == "hard"], SECOND)
     with pytest.raises(UserError, match="problem p3 of hard is twice"):
-        compare(FIRST, pd.concat([SECOND, SECOND.tail(1)]))
+        compare_checkpoints(FIRST, pd.concat([SECOND, SECOND.tail(1)]))
     with pytest.raises(UserError, match="benchmark aime"):
-        compare(FIRST, SECOND, ["aime"])
+        compare_checkpoints(FIRST, SECOND, ["aime"])
     with pytest.raises(UserError, match="k = 16, but there are 8"):
-        compare(FIRST, SECOND, ks=[16])
+        compare_checkpoints(FIRST, SECOND, ks=[16])
 
 
 def test_script_prints_and_writes_the_table(tmp_path):
@@ -96,7 +96,7 @@ def test_script_prints_and_writes_the_table(tmp_path):
     paths = (tmp_path / "first.parquet", tmp_path / "second.parquet")
     printed = script("compare_checkpoints.py", *paths, "--output", output).stdout
     assert "0.1250" in printed
-    pd.testing.assert_frame_equal(pd.read_csv(output), compare(FIRST, SECOND))
+    pd.testing.assert_frame_equal(pd.read_csv(output), compare_checkpoints(FIRST, SECOND))
     failed = script("compare_checkpoints.py", paths[0], tmp_path / "none", "--output", output, check=False)
     assert failed.returncode == 1
     assert failed.stderr.count("\n") == 1

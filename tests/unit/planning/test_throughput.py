@@ -207,7 +207,7 @@ def test_speeds_are_read_from_finished_runs(demo, finished):
 def test_a_measured_run_is_planned_with_the_time_it_took(demo, finished, tmp_path):
     file = tmp_path / "measured.yaml"
     entries = measured_entries(demo, finished)
-    file.write_text(yaml.safe_dump(throughput.Table(speeds={"cpu": entries}).model_dump()))
+    file.write_text(yaml.safe_dump(throughput.SpeedTable(speeds={"cpu": entries}).model_dump()))
     speeds = throughput.read(demo.config, TABLE, file)
     run = demo.rl_runs["toy/base/grpo/sums/run1"]
     assert 3600 * resources.rl_work(run, demo, speeds).hours == pytest.approx(16 * 8 + 60)

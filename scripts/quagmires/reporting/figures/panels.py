@@ -9,7 +9,7 @@ import pandas as pd
 from quagmires.config.analysis_settings import AnalysisSettings, StudySettings
 from quagmires.config.labels import NO_SFT, recipe_labels
 from quagmires.config.subset_names import ALL, BASE, parse_subset
-from quagmires.prediction.outcome_errors import outcome_errors, with_outcome
+from quagmires.prediction.outcomes import outcome_errors, with_outcome
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from quagmires.prediction.outcome_errors import outcome_errors
+from quagmires.prediction.outcomes import outcome_errors
 from quagmires.prediction.predictors import Predictor, applicable
 from quagmires.prediction.rank_correlation import rank_agreement
 from quagmires.prediction.selection_cost import choice, leave_one_out

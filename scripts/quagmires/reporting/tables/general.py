@@ -12,7 +12,8 @@ import pandas as pd
 from quagmires.common.shown_numbers import number, p_value, signed, with_error, with_interval
 from quagmires.config.analysis_settings import AnalysisSettings, StudySettings
 from quagmires.config.labels import in_units, large_k_label, recipe_labels
-from quagmires.prediction.outcome_errors import KINDS, errors_in_variables, outcome_comparison, ranking_changes
+from quagmires.prediction.errors_in_variables import errors_in_variables
+from quagmires.prediction.outcomes import KINDS, outcome_comparison, ranking_changes
 from quagmires.prediction.predictors import BASELINE, PREDICTORS, Predictor, applicable
 from quagmires.prediction.rank_correlation import rank_agreement
 from quagmires.prediction.selection_cost import choice, leave_one_out

@@ -6,7 +6,8 @@ from made_up_metrics import METRICS, PUBLISHED, SETTINGS, STUDIES, cell, of, set
 
 from quagmires.common.errors import UserError
 from quagmires.config.schema import TableSettings
-from quagmires.prediction.outcome_errors import errors_in_variables, with_outcome
+from quagmires.prediction.errors_in_variables import errors_in_variables
+from quagmires.prediction.outcomes import with_outcome
 from quagmires.prediction.predictors import PREDICTORS
 from quagmires.prediction.rank_correlation import rank_agreement
 from quagmires.prediction.selection_cost import choice, leave_one_out
