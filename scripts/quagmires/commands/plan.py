@@ -16,7 +16,7 @@ from quagmires.common.files import whole_file, write_json, write_text
 from quagmires.config.experiment import read_experiment
 from quagmires.planning import throughput
 from quagmires.planning.costs import check_budget, make_plan, on_gpus
-from quagmires.planning.jobs import planned_jobs
+from quagmires.planning.jobs import planned_jobs, stage_titles
 from quagmires.planning.spending import spent
 from quagmires.reporting.plan_text import plan_text
 
@@ -42,7 +42,7 @@ def run(options: argparse.Namespace) -> None:
     if options.benchmarks:
         # By the speeds known before: those measured here agree with what was spent by themselves.
         before = planned_jobs(experiment, throughput.read(config, config.costs.throughput))
-        plan["spent"] = spent(before, options.benchmarks, Path(experiment.root))
+        plan["spent"] = spent(before, options.benchmarks, Path(experiment.root), stage_titles(experiment))
     text = plan_text(plan)
     print(text, end="")
     write_text(options.output_folder / "plan.txt", text)

@@ -11,7 +11,7 @@ from quagmires.common.errors import UserError
 from quagmires.config.experiment import Experiment
 from quagmires.config.schema import Config
 from quagmires.planning import throughput
-from quagmires.planning.jobs import PRIORITIES, STAGES, Job, planned_jobs
+from quagmires.planning.jobs import PRIORITIES, STAGES, Job, planned_jobs, stage_titles
 from quagmires.planning.schedule import Task, Timetable, timetable
 from quagmires.planning.throughput import OPERATIONS, Throughput
 
@@ -65,7 +65,7 @@ def make_plan(experiment: Experiment, speeds: Throughput, jobs: Sequence[Job], d
         },
         "stages": [
             {"stage": stage, "title": title, **sums([job for job in jobs if job.stage == stage], config)}
-            for stage, title in {**STAGES, "grpo": experiment.algorithm_title}.items()
+            for stage, title in stage_titles(experiment).items()
         ],
         "studies": [_study(name, jobs, config, devices) for name in config.studies],
         "study_stages": study_stages(jobs, config),

@@ -23,6 +23,8 @@ STAGES = {
     "samples_after": "sampling after RL",
     "grade": "grading",
 }
+
+
 # As the rules have it: RL is what takes longest, and everything waits for it.
 PRIORITIES = {"grpo": 10}
 
@@ -37,6 +39,11 @@ _TEXT_BYTES, _COMPRESSED_BYTES = 3.0, 0.8
 # Of a graded response (grade.py leaves the text out), measured on the demo.
 _GRADE_BYTES = 7
 _ENGINES_WITH_PROMPTS = 3
+
+
+def stage_titles(experiment: Experiment) -> dict[str, str]:
+    """What tables call the stages: RL by the name of its algorithm."""
+    return {**STAGES, "grpo": experiment.algorithm_title}
 
 
 @dataclass

@@ -6,7 +6,7 @@ loss, and the start of sampling jobs, so what is spent is a little more.
 
 import csv
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,9 @@ _RECORDED = ("sft", "samples_before", "grpo", "samples_after")
 _DRAWN = ("samples_before", "samples_after")
 
 
-def spent(jobs: Sequence[Job], benchmarks: Path, results: Path) -> list[dict[str, Any]]:
+def spent(
+    jobs: Sequence[Job], benchmarks: Path, results: Path, titles: Mapping[str, str] = STAGES
+) -> list[dict[str, Any]]:
     """One row for each stage that keeps a record and has a finished job: planned and spent device-hours of those.
 
     Both are without the start of sampling jobs.
@@ -27,6 +29,8 @@ def spent(jobs: Sequence[Job], benchmarks: Path, results: Path) -> list[dict[str
         Snakemake's benchmarks of the experiment, logs/<experiment>/benchmarks.
     results
         results/<experiment>.
+    titles
+        what stages are called (jobs.stage_titles).
     """
     rows = []
     for stage in _RECORDED:
@@ -36,7 +40,7 @@ def spent(jobs: Sequence[Job], benchmarks: Path, results: Path) -> list[dict[str
             rows.append(
                 {
                     "stage": stage,
-                    "title": STAGES[stage],
+                    "title": titles[stage],
                     "jobs": len(own),
                     "finished": len(took),
                     "planned_device_hours": sum(_planned_hours(job) for job, _ in took),

@@ -30,14 +30,15 @@ from quagmires.reporting.html.blocks import (
 
 ANALYSIS_PACKAGES = ("snakemake", "pandas", "numpy", "scipy", "statsmodels", "matplotlib")
 # Where each stage leaves its versions and hardware, below the results of an experiment; {model} is one of its models,
-# {rl} the RL algorithm.
+# {algorithm} the RL algorithm and
+# {rl} its title.
 # A checkpoint's model may be gone after it was sampled from: what the check of its settings saw is left.
 RECORDS = {
     "SFT": "{model}/*/sft/model/training.json",
-    "{rl}": "{model}/*/*/*/run*/checkpoint*/model/checkpoint.json",
+    "{rl}": "{model}/*/{algorithm}/*/run*/checkpoint*/model/checkpoint.json",
     "{rl}, check of settings": "data/checks/*.{model}.*.json",
     "Sampling before RL": "{model}/*/sft/eval/samples.json",
-    "Sampling after RL": "{model}/*/*/*/run*/checkpoint*/eval/samples.json",
+    "Sampling after RL": "{model}/*/{algorithm}/*/run*/checkpoint*/eval/samples.json",
     "Generalization loss": "{model}/*/sft/generalization_loss.*.json",
 }
 
@@ -47,7 +48,7 @@ def what_was_run(
 ) -> Iterator[Block]:
     """Of an experiment's results folder; `metrics` is None where there are none yet."""
     used = {study.model: config.models[study.model] for study in config.studies.values()}
-    ran = engines(results, used, ALGORITHMS[config.rl.algorithm].title)
+    ran = engines(results, used, config.rl.algorithm)
     if ran is None:
         yield Gap(f"{results} holds no record of any run: what follows is what the config asks for.")
     yield Part("studies", "Studies", [studies(settings, metrics)])
@@ -151,11 +152,12 @@ def engines(results: Path, used: dict[str, Model], algorithm: str) -> ReportTabl
     rows = []
     for stage, pattern in RECORDS.items():
         found: Counter[tuple[str, str]] = Counter()
-        for path in (path for model in used for path in sorted(results.glob(pattern.format(model=model)))):
+        patterns = (pattern.format(model=model, algorithm=algorithm) for model in used)
+        for path in (path for one in patterns for path in sorted(results.glob(one))):
             one = read_record(path)
             if "versions" in one:
                 found[_versions(one["versions"]), _hardware(one.get("hardware") or {})] += 1
-        rows += [[stage.format(rl=algorithm), count, *texts] for texts, count in found.most_common()]
+        rows += [[stage.format(rl=ALGORITHMS[algorithm].title), count, *texts] for texts, count in found.most_common()]
     return from_rows(["stage", "records", "versions", "hardware"], rows, "Engines and hardware") if rows else None
 
 
