@@ -59,7 +59,7 @@ lint: setup
 docs: setup
 	@$(BIN)/python scripts/build_environment.py --lock envs/docs.lock --environment .envs/docs \
 		--stamp .envs/docs/built.sha256 --log logs/environments/docs.log
-	@.envs/docs/bin/mkdocs build --quiet --strict --site-dir site
+	@NO_MKDOCS_2_WARNING=1 .envs/docs/bin/mkdocs build --quiet --strict --site-dir site
 	@echo "Open site/index.html"
 
 locks: setup
