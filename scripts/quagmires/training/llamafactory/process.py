@@ -6,6 +6,7 @@ Also under torchrun, as a module. transformers has `enable_jit_checkpoint` for t
 by its own clock, so that some may wait for others for ever, and a run that was cut short looks finished.
 """
 
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -15,9 +16,6 @@ import torch.distributed as dist
 import yaml
 from llamafactory.train.tuner import run_exp
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
-
-# "Temporary failure; try again" in sysexits.h.
-SAVED = 75
 
 
 class StopOnRequest(TrainerCallback):
@@ -38,7 +36,7 @@ class StopOnRequest(TrainerCallback):
             if dist.is_initialized():
                 # torchrun ends the others as soon as one is gone.
                 dist.barrier()
-            raise SystemExit(SAVED)
+            raise SystemExit(os.EX_TEMPFAIL)
 
 
 def _first_process_says(answer: bool, device: torch.device) -> bool:
