@@ -3,6 +3,7 @@
 import heapq
 from collections.abc import Sequence
 from dataclasses import dataclass
+from graphlib import TopologicalSorter
 
 from quagmires.common.errors import UserError
 
@@ -47,51 +48,33 @@ def timetable(tasks: Sequence[Task], devices: int) -> Timetable:
     widest = max((task.devices for task in tasks), default=0)
     if widest > devices:
         raise UserError(f"costs.gpus is {devices}, but a job takes {widest} at once; make it at least {widest}")
-    followers: list[list[int]] = [[] for _ in tasks]
-    waiting = [len(task.after) for task in tasks]
-    for number, task in enumerate(tasks):
-        for before in task.after:
-            followers[before].append(number)
+    order = TopologicalSorter(dict(enumerate(task.after for task in tasks)))
+    order.prepare()
     # By width: a wide task that does not fit lets narrower ones pass without being looked at again.
     ready: dict[int, list[tuple[int, int]]] = {}
     starts, ends = [0.0] * len(tasks), [0.0] * len(tasks)
     running: list[tuple[float, int]] = []
     free, now = devices, 0.0
-
-    def make_ready(number: int) -> None:
-        heapq.heappush(ready.setdefault(tasks[number].devices, []), (-tasks[number].priority, number))
-
-    for number, count in enumerate(waiting):
-        if count == 0:
-            make_ready(number)
     while True:
+        for number in order.get_ready():
+            heapq.heappush(ready.setdefault(tasks[number].devices, []), (-tasks[number].priority, number))
         while fitting := [queue for width, queue in ready.items() if queue and width <= free]:
             number = heapq.heappop(min(fitting))[1]
             starts[number], ends[number] = now, now + tasks[number].hours
             free -= tasks[number].devices
             heapq.heappush(running, (ends[number], number))
         if not running:
-            return Timetable(starts, ends, _critical_path(tasks, followers))
+            return Timetable(starts, ends, _critical_path(tasks))
         now = running[0][0]
         while running and running[0][0] == now:
             done = heapq.heappop(running)[1]
             free += tasks[done].devices
-            for number in followers[done]:
-                waiting[number] -= 1
-                if waiting[number] == 0:
-                    make_ready(number)
+            order.done(done)
 
 
-def _critical_path(tasks: Sequence[Task], followers: list[list[int]]) -> float:
+def _critical_path(tasks: Sequence[Task]) -> float:
     """The longest chain of tasks that wait for each other, in hours."""
     ends = [0.0] * len(tasks)
-    waiting = [len(task.after) for task in tasks]
-    stack = [number for number, count in enumerate(waiting) if count == 0]
-    while stack:
-        number = stack.pop()
+    for number in TopologicalSorter(dict(enumerate(task.after for task in tasks))).static_order():
         ends[number] = max((ends[before] for before in tasks[number].after), default=0.0) + tasks[number].hours
-        for follower in followers[number]:
-            waiting[follower] -= 1
-            if waiting[follower] == 0:
-                stack.append(follower)
     return max(ends, default=0.0)
