@@ -4,6 +4,7 @@ files.json is written last: what was asked for, the commit it was at, and the fi
 """
 
 import argparse
+import glob
 import re
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
@@ -68,7 +69,7 @@ def download(
             repo_type=kind,
             revision=commit,
             local_dir=output,
-            allow_patterns=[_literal(path) for path in wanted],
+            allow_patterns=[glob.escape(path) for path in wanted],
             endpoint=endpoint,
         )
     except (httpx.HTTPError, OSError, errors.HFValidationError, errors.XetDownloadError) as error:
@@ -98,11 +99,6 @@ def matching(identity: str, paths: Sequence[str], patterns: Sequence[str], refus
                 f"{', ...' if len(allowed) > 10 else ''}; correct `files`"
             )
     return [path for path in allowed if any(fnmatchcase(path, pattern) for pattern in patterns)]
-
-
-def _literal(path: str) -> str:
-    """A pattern that matches this path alone."""
-    return re.sub(r"([*?[])", r"[\1]", path)
 
 
 def _explain(error: Exception, kind: Kind, identity: str, revision: str, endpoint: str) -> str:

@@ -99,15 +99,12 @@ def negative_log_likelihoods(model, encoded: list[tuple[list[int], list[int]]]) 
 
 def _score(model, encoded, batch: list[int], result: list[float]) -> None:
     import torch
+    from torch.nn.utils.rnn import pad_sequence
 
     device = model.device
-    width = max(sum(map(len, encoded[i])) for i in batch)
-    ids = torch.zeros(len(batch), width, dtype=torch.long)
-    mask = torch.zeros(len(batch), width, dtype=torch.long)
-    for row, index in enumerate(batch):
-        both = encoded[index][0] + encoded[index][1]
-        ids[row, : len(both)] = torch.tensor(both)
-        mask[row, : len(both)] = 1
+    rows = [torch.tensor(prompt + response) for prompt, response in (encoded[index] for index in batch)]
+    ids = pad_sequence(rows, batch_first=True)
+    mask = pad_sequence([torch.ones_like(row) for row in rows], batch_first=True)
     with torch.inference_mode():
         inputs = {"input_ids": ids.to(device), "attention_mask": mask.to(device), "use_cache": False}
         hidden = model.model(**inputs).last_hidden_state

@@ -5,6 +5,7 @@ asked only if they lack a CPU wheel of torch. Every file is checked against the 
 """
 
 import argparse
+import ast
 import os
 import shutil
 import subprocess
@@ -86,7 +87,7 @@ def configured_sources() -> list[str]:
         name = key.rpartition(".")[2]
         if name in values:
             # The environment comes last and wins in pip; for lists, all of them count.
-            values[name] += value.strip("'\"").replace("\\n", " ").split()
+            values[name] += ast.literal_eval(value).split()
     options = []
     for name, found in values.items():
         found = found[-1:] if name == "index-url" else found

@@ -1,7 +1,7 @@
 """Reasons not to trust an extrapolated Pass@k. The limits are constants; docs/pass_at_k.md shows what they catch."""
 
 import numpy as np
-from scipy.stats import chi2
+from scipy.stats import chisquare
 
 from quagmires.evaluation.extrapolation.beta_binomial import Counts
 from quagmires.evaluation.extrapolation.families import PARAMETERS, Difficulty
@@ -75,10 +75,9 @@ def goodness_of_fit(counts: Counts, model: Difficulty, parameters: int) -> float
         expected[: len(c)] += counts.problems[rows].sum() * np.exp(model.log_probability(np.full(len(c), n), c))
         observed[counts.c[rows].astype(int)] += counts.problems[rows]
     expected, observed = _pool(expected, observed)
-    freedom = len(expected) - 1 - parameters
-    if freedom < 1:
+    if len(expected) - 1 - parameters < 1:
         return float("nan")
-    return float(chi2.sf(((observed - expected) ** 2 / expected).sum(), freedom))
+    return float(chisquare(observed, expected, ddof=parameters).pvalue)
 
 
 def _pool(expected: np.ndarray, observed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
