@@ -89,7 +89,10 @@ def download(
 
 
 def matching(identity: str, paths: Sequence[str], patterns: Sequence[str], refused: Sequence[str]) -> list[str]:
-    """The paths that match a pattern, sorted; every pattern the user gave must match one."""
+    """The paths that match a pattern, sorted; every pattern the user gave must match one.
+
+    huggingface_hub's own filter does not say which pattern matched nothing.
+    """
     allowed = [path for path in sorted(paths) if not any(fnmatchcase(path, pattern) for pattern in refused)]
     required = ("config.json", "*.safetensors") if tuple(patterns) == MODEL_FILES else patterns
     for pattern in required:

@@ -1,4 +1,7 @@
-"""Batched sampling from a small causal language model on CPU. Imports neither verl nor Ray: its process starts fast."""
+"""Batched sampling from a small causal language model on CPU. Imports neither verl nor Ray: its process starts fast.
+
+transformers' `generate` would draw from the process's one generator, and keep rows that are finished in the batch.
+"""
 
 import torch
 

@@ -1,4 +1,7 @@
-"""Outputs that are whole or absent: written under a temporary name, then renamed."""
+"""Outputs that are whole or absent: written under a temporary name, then renamed.
+
+By hand: libraries for this know files alone, not directories, and the best known, atomicwrites, is no longer kept.
+"""
 
 import contextlib
 import json

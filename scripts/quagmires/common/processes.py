@@ -1,4 +1,8 @@
-"""Run a training engine as a child process: its output in a log, its progress in one line, no child left behind."""
+"""Run a training engine as a child process: its output in a log, its progress in one line, no child left behind.
+
+psutil finds the processes. Supervisors (supervisord, circus) are daemons that restart programs; here a program has to
+end with its job.
+"""
 
 import contextlib
 import os

@@ -1,6 +1,7 @@
 """Numbers as people read them, in tables, decisions, plans and the report: one function for each kind of number.
 
-What is not known (None or NaN) is a dash. Texts that must be ASCII give their own dash as `missing`.
+What is not known (None or NaN) is a dash. Texts that must be ASCII give their own dash as `missing`. Libraries such as
+humanize and uncertainties round by rules of their own; here numbers must look as the paper's do.
 """
 
 import math

@@ -1,4 +1,8 @@
-"""Data sets of any kind as tables: JSON lines (plain or gzip) and Parquet, with columns renamed to ours."""
+"""Data sets of any kind as tables: JSON lines (plain or gzip) and Parquet, with columns renamed to ours.
+
+JSON lines are read one by one. pandas makes a number of an id of digits and does not say which line is wrong; pyarrow
+makes a time of an id that looks like a date.
+"""
 
 import gzip
 import json

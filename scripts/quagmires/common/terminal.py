@@ -1,4 +1,7 @@
-"""What a person sees while a script works: lines of progress and errors, when the engine's output goes to a log."""
+"""What a person sees while a script works: lines of progress and errors, when the engine's output goes to a log.
+
+Not by tqdm: it redraws one line, and these lines are kept in logs; it counts, and here the engine counts.
+"""
 
 import os
 import sys

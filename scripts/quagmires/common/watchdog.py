@@ -1,7 +1,8 @@
 """End the processes that an engine started when the process that started the engine is gone, even by SIGKILL.
 
 vLLM's engine processes outlive a killed front end and would keep the GPU's memory. Run as a module with the front end's
-process id; it reads its standard input, which closes when the front end ends in whatever way.
+process id; it reads its standard input, which closes when the front end ends in whatever way. Linux can signal a child
+when its parent dies, but not the child's own children.
 """
 
 import contextlib

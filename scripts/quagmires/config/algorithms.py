@@ -44,7 +44,7 @@ ALGORITHMS: dict[str, Algorithm] = {
 
 
 def nested(dotted: Mapping[str, Any]) -> dict[str, Any]:
-    """A mapping with dotted keys as nested mappings.
+    """A mapping with dotted keys as nested mappings; OmegaConf does it too, but the workflow's environment lacks it.
 
     >>> nested({"actor.ppo_epochs": 1, "actor.strategy": "fsdp"})
     {'actor': {'ppo_epochs': 1, 'strategy': 'fsdp'}}

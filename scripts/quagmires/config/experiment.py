@@ -120,7 +120,7 @@ class Experiment:
 
 
 def short_float(value: float) -> str:
-    """`1e-05` -> `1e-5`, `2.5e-06` -> `2.5e-6`.
+    """`1e-05` -> `1e-5`, `2.5e-06` -> `2.5e-6`. numpy would write `1e+0`: these are names of folders with results.
 
     >>> short_float(1e-5), short_float(2.5e-6), short_float(0.003)
     ('1e-5', '2.5e-6', '3e-3')

@@ -134,14 +134,20 @@ def _holds(content: Any, location: Location) -> bool:
 
 
 def laid_over(below: Any, above: Any) -> Any:
-    """`above` over `below`, key by key; anything but a mapping replaces what was there."""
+    """`above` over `below`, key by key; anything but a mapping replaces what was there.
+
+    As Snakemake's `update_config`, which no engine's environment has, and OmegaConf's `merge`, which this one lacks.
+    """
     if not (isinstance(below, Mapping) and isinstance(above, Mapping)):
         return above
     return {**below, **{key: laid_over(below[key], item) if key in below else item for key, item in above.items()}}
 
 
 def _floats_as_numbers(value: Any) -> Any:
-    """YAML 1.1 reads `1e-5` (no dot) as text; everybody means the number."""
+    """YAML 1.1 reads `1e-5` (no dot) as text; everybody means the number.
+
+    ruamel.yaml reads YAML 1.2, but Snakemake has read the config by PyYAML already.
+    """
     if isinstance(value, Mapping):
         return {key: _floats_as_numbers(item) for key, item in value.items()}
     if isinstance(value, list):

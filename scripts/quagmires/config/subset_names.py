@@ -8,6 +8,7 @@ from quagmires.config.subset_rules import SUBSET_RULES
 
 BASE = "base"
 ALL = "all"
+# The whole grammar: a parser's library would take more lines than this pattern.
 _PART = re.compile(r"^([a-z]+)-(\d+(?:\.\d+)?)(k|m)?$")
 _SCALE = {None: 1, "k": 1_000, "m": 1_000_000}
 

@@ -1,4 +1,7 @@
-"""Model directories: what one must have, and how one is made ready with the chat template that was chosen."""
+"""Model directories: what one must have, and how one is made ready with the chat template that was chosen.
+
+Files are edited as JSON: transformers would write a tokenizer anew, in the form of its own version.
+"""
 
 import hashlib
 import json

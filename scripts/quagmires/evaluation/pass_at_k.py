@@ -13,7 +13,8 @@ CONFIDENCE = 0.90
 def pass_at_k(n: np.ndarray | int, c: np.ndarray | int, k: int) -> np.ndarray:
     """Unbiased Pass@k per problem: 1 - C(n - c, k) / C(n, k), in log space (Chen et al. 2021, arXiv 2107.03374).
 
-    Its time and memory are those of one cumulative sum of length n for each distinct n, whatever k is.
+    Its time and memory are those of one cumulative sum of length n for each distinct n, whatever k is. By hand because
+    `scipy.stats.hypergeom.sf(0, n, c, k)` differs in the last digit, and so would stored scores.
 
     Parameters
     ----------
@@ -85,6 +86,8 @@ def macro_average(means: Sequence[float], errors: Sequence[float]) -> tuple[floa
 
 def bootstrap_means(values: np.ndarray, generator: np.random.Generator, draws: int = BOOTSTRAPS) -> np.ndarray:
     """Means of `values` over problems drawn with replacement: a problem goes in with all its samples or not at all.
+
+    Counts are multiplied by values; `scipy.stats.bootstrap` would copy the values for every resample.
 
     Parameters
     ----------

@@ -100,7 +100,7 @@ def is_built(environment: Path, lock: Path) -> bool:
 
 
 def gpus() -> int:
-    """NVIDIA GPUs of this machine, by its driver's own tool."""
+    """NVIDIA GPUs of this machine, by its driver's own tool; a library (nvidia-ml-py) for one number is too much."""
     if shutil.which("nvidia-smi") is None:
         return 0
     listed = subprocess.run(["nvidia-smi", "--list-gpus"], capture_output=True, text=True)

@@ -1,4 +1,8 @@
-"""When each job would run: a list schedule on a number of devices, without a queue, failures or other users."""
+"""When each job would run: a list schedule on a number of devices, without a queue, failures or other users.
+
+graphlib keeps account of what waits for what. A library for simulation would not save the rest: it gives out several
+devices at once without priorities, or by priority one at a time.
+"""
 
 import heapq
 from collections.abc import Sequence

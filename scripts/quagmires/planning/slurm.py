@@ -95,7 +95,10 @@ def refuse_orphans(folder: str | Path) -> None:
 
 
 def jobs_of(folder: str | Path) -> list[str]:
-    """Ids of this user's waiting and running jobs that Snakemake submitted from a folder."""
+    """Ids of this user's waiting and running jobs that Snakemake submitted from a folder.
+
+    As text: `squeue --json` needs a plugin that a cluster may lack, and pyslurm has a version for each one of SLURM.
+    """
     command = ("squeue", "--user", getpass.getuser(), "--noheader", "--format", "%i|%k|%Z")
     try:
         result = subprocess.run(command, capture_output=True, text=True, timeout=_TIMEOUT_SECONDS, check=True)

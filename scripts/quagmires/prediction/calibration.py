@@ -10,7 +10,7 @@ fitted models, R = I - H, d1 = tr(R'R), d2 = tr((R'R)^2), and a prediction w y:
 
 For one line this is the textbook interval of least squares, with n - 2 degrees of freedom. The mean of two lines has
 nearly as many (with three models between 1 and 2). A predictor that adds a predicted gain to Pass@1 has the spread of
-its gains.
+its gains. statsmodels knows the interval of one line alone.
 
 The interval is for the outcome as it would be measured, on the same problems. The spread of measured outcomes has their
 measurement errors in it, so these are not added once more. But a few models can lie on a line by luck: the interval is

@@ -6,7 +6,8 @@ bootstrap.py tell one from the other.
 
 Errors of predictors. To predict a model that was measured like those a line was fitted on, least squares on the noisy
 predictor is right as it is: noise flattens the line, and a flatter line is what a noisy predictor deserves. Errors
-matter for the slope itself, or where models were measured with unequal errors, as with fewer samples for some.
+matter for the slope itself, or where models were measured with unequal errors, as with fewer samples for some. No
+library is used: scipy.odr is on its way out, and takes the line as exact but for the known errors.
 """
 
 from dataclasses import dataclass

@@ -1,7 +1,8 @@
 """The spread of a model's scores after RL, between runs and between checkpoints, and what it does to the best of them.
 
 The scores of a model's checkpoints are taken as mean + trend over training + run + rest, run and rest normal. Four runs
-say little about a variance: spreads are pooled over models, and the trend is taken as common.
+say little about a variance: spreads are pooled over models, and the trend is taken as common. Mean squares give them in
+closed form; statsmodels' `MixedLM` would search for them.
 """
 
 from dataclasses import dataclass

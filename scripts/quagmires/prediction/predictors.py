@@ -233,7 +233,7 @@ def fit_predict(predictor: Predictor, models: pd.DataFrame, fit: np.ndarray) -> 
 
 
 def _predict_line(line: Line, masks: np.ndarray) -> np.ndarray:
-    """(splits, models): ordinary least squares of all splits at once.
+    """(splits, models): ordinary least squares of all splits at once; statsmodels fits one of thousands at a time.
 
     Columns are centred and scaled within each split before the normal equations, which keeps them as exact as an
     orthogonal decomposition for the few columns of a predictor. Columns that are combinations of others get the

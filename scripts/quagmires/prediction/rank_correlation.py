@@ -1,4 +1,8 @@
-"""How well a predictor orders models (paper, Tables 1, 3, 8 and 10): rank correlations with the outcome after RL."""
+"""How well a predictor orders models (paper, Tables 1, 3, 8 and 10): rank correlations with the outcome after RL.
+
+scipy gives ranks and Kendall's tau. Its `spearmanr` takes one resample at a time (`spearmanrho`, from SciPy 1.17 on,
+takes many). Its `bootstrap` and `permutation_test` draw otherwise, so that stored intervals and p values would change.
+"""
 
 import itertools
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,8 @@
-"""Problem statements as words and n-grams: what counts as the same text, and an index of the n-grams of many texts."""
+"""Problem statements as words and n-grams: what counts as the same text, and an index of the n-grams of many texts.
+
+Libraries for near duplicates (datasketch, text-dedup) estimate an overlap. Here it is exact: benchmarks are small and
+indexed whole. pylatexenc makes LaTeX legible; here it need only be spelt alike.
+"""
 
 import re
 import unicodedata

@@ -225,6 +225,7 @@ Batch = list[tuple[int, Row]]
 
 
 def _batches(rows: Iterator[tuple[int, Row]], size: int) -> Iterator[Batch]:
+    # As itertools.batched of Python 3.12.
     while batch := list(islice(rows, size)):
         yield batch
 

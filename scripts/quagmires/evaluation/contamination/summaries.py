@@ -141,7 +141,10 @@ def overview(summaries: Mapping[Path, dict[str, Any]]) -> pd.DataFrame:
 
 
 def overview_markdown(table: pd.DataFrame) -> str:
-    """The overview as a Markdown table; a dash where a set was not compared with a benchmark."""
+    """The overview as a Markdown table; a dash where a set was not compared with a benchmark.
+
+    pandas' `to_markdown` needs tabulate, one more package for six lines.
+    """
     names = [name for name in table.columns if name != "any_set_share"]
     lines = [" | ".join(names).replace("any_set", "any set"), " | ".join(["---"] + ["---:"] * (len(names) - 1))]
     for row in table.to_dict("records"):

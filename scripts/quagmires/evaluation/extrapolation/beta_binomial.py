@@ -2,7 +2,8 @@
 
 A problem's probability p of a right sample is drawn from Beta(a, b); in the zero-inflated model a share `zero` of the
 problems has p = 0. From n samples of each problem, c of them right, the parameters follow by maximum likelihood
-(Kazdan et al. 2025, arXiv 2510.05197; zero inflation: Verine et al. 2026, openreview IGzxVhdGMb).
+(Kazdan et al. 2025, arXiv 2510.05197; zero inflation: Verine et al. 2026, openreview IGzxVhdGMb). scipy has the
+distribution (`betabinom`) and the optimiser, but no fit to counts with weights or with a mass at zero.
 """
 
 from collections.abc import Callable

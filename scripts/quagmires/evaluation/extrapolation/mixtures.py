@@ -2,7 +2,8 @@
 
 The logit-normal is as smooth as the beta but has another tail near p = 0, so it shows how far a prediction hangs on the
 family. The free mixture (Kiefer and Wolfowitz 1956; Laird 1978, doi 10.1080/01621459.1978.10480103) may take any shape:
-held-out data that it explains better than a family does speak against that family.
+held-out data that it explains better than a family does speak against that family. scikit-learn and statsmodels have
+no mixtures of binomials.
 """
 
 from dataclasses import dataclass

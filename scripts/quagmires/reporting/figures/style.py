@@ -147,7 +147,7 @@ def panel_axes(count: int, columns: int, height: float, per_row: int) -> tuple[F
 
 
 def wrapped(text: str, inches: float, size: float = TITLE) -> str:
-    """Text broken into lines that fit a width."""
+    """Text broken into lines that fit a width; matplotlib itself breaks at the edge of a whole figure alone."""
     letters = max(8, int(inches / _width(1, size)))
     return "\n".join(textwrap.wrap(text, letters, break_on_hyphens=False, break_long_words=False)) or text
 

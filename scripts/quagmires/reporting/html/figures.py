@@ -117,7 +117,10 @@ def with_lines(header: Sequence[str], rows: Iterable[Sequence], name: str) -> Re
 
 
 def sparkline(values: Sequence[float]) -> Span:
-    """A line through values at even distances, means of neighbours where there are many; its ends in words."""
+    """A line through values at even distances, means of neighbours where there are many; its ends in words.
+
+    An SVG of matplotlib's would be three times as long, and a page has hundreds.
+    """
     known = np.asarray(values, float)
     known = known[np.isfinite(known)]
     if len(known) == 0:

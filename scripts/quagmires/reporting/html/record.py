@@ -199,5 +199,6 @@ def revision(folder: Path) -> str:
 
 
 def _git(folder: Path, *arguments: str) -> str:
+    # GitPython would run the same program.
     command = ["git", "-C", str(folder), *arguments]
     return subprocess.run(command, capture_output=True, text=True, timeout=10, check=True).stdout.strip()

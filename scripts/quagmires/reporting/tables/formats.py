@@ -11,6 +11,9 @@ report and for programs of others:
     }
 
 Without `group` a column is in none; `left` (for texts) and `bold` are false, and `notes` empty, unless they are there.
+
+tabulate and pandas' Styler write such tables too. But tabulate does not escape Markdown, and Styler leaves a `[` as it
+is, which LaTeX takes for an argument after the end of a row.
 """
 
 import re

@@ -37,7 +37,10 @@ def is_whole_checkpoint(path: Path, devices: int) -> bool:
 
 
 def newest_step(output: Path) -> int | None:
-    """The step of the checkpoint that LLaMA-Factory will resume from."""
+    """The step of the checkpoint that LLaMA-Factory will resume from.
+
+    As transformers' `get_last_checkpoint`, which fails where there is no folder yet.
+    """
     return max((int(path.name.rpartition("-")[2]) for path in output.glob("checkpoint-*")), default=None)
 
 

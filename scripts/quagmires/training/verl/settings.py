@@ -1,4 +1,8 @@
-"""The settings of an RL run by verl: its Hydra file, what the workflow lays over it, and the steps it saves."""
+"""The settings of an RL run by verl: its Hydra file, what the workflow lays over it, and the steps it saves.
+
+Dotted keys are read and overrides are written by hand: the workflow's environment does it too, and has no OmegaConf and
+no Hydra.
+"""
 
 import json
 import math
