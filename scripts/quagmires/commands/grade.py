@@ -8,13 +8,19 @@ golds in a benchmark file. Other columns pass through. With --shards-of it grade
 
 import argparse
 import contextlib
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-import pandas as pd
+import pyarrow as pa
 
 from quagmires.common.errors import UserError
-from quagmires.common.files import read_json, whole_file, write_json
-from quagmires.common.tabular import iterate
+from quagmires.common.files import read_json, write_json
+from quagmires.common.parquet_writer import row_groups
+from quagmires.common.tabular import parquet_columns
+from quagmires.evaluation.kept_verdicts import KeepingGrader, KeptVerdicts
+from quagmires.evaluation.responses import Block, Survey, blocks, survey
 from quagmires.grading.grader import Grader
 from quagmires.grading.task import tasks_of
 
@@ -49,55 +55,91 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Do what the command line asks for."""
-    if not options.shards_of:
-        [task] = tasks_of(["responses"], options.task).values()
-        with Grader(options.workers, options.timeout, task) as grader:
-            grade_files(files_of(options.responses), options.benchmark, grader, options.without, options.output)
-        return
-    benchmarks = {name: Path(path) for name, _, path in (one.partition("=") for one in options.shards_of)}
-    tasks = tasks_of(benchmarks, options.task)
-    graded = {}
-    with contextlib.ExitStack() as stack:
-        graders = {
-            task: stack.enter_context(Grader(options.workers, options.timeout, task)) for task in set(tasks.values())
+    if options.shards_of:
+        benchmarks = {name: Path(path) for name, _, path in (one.partition("=") for one in options.shards_of)}
+        tasks = tasks_of(benchmarks, options.task)
+        # All files are looked through before the first response is graded.
+        works = {
+            name: Work.plan(
+                shards(options.responses[0], name),
+                benchmark,
+                options.without,
+                tasks[name],
+                options.output / name / "grades.parquet",
+            )
+            for name, benchmark in benchmarks.items()
         }
-        for name, benchmark in benchmarks.items():
-            files = shards(options.responses[0], name)
-            output = options.output / name / "grades.parquet"
-            graded[name] = grade_files(files, benchmark, graders[tasks[name]], options.without, output)
-    write_json(options.output / "grades.json", graded)
+        last = options.output / "grades.json"
+    else:
+        [task] = tasks_of(["responses"], options.task).values()
+        files = files_of(options.responses)
+        works = {"responses": Work.plan(files, options.benchmark, options.without, task, options.output)}
+        last = options.output
+    with contextlib.ExitStack() as stack:
+        kept = stack.enter_context(KeptVerdicts(last, options.timeout))
+        graders = {
+            task: KeepingGrader(task, stack.enter_context(Grader(options.workers, options.timeout, task)), kept)
+            for task in {work.task for work in works.values()}
+        }
+        reasons = {name: grade_files(work, graders[work.task]) for name, work in works.items()}
+        if options.shards_of:
+            write_json(last, reasons)
 
 
-def grade_files(
-    files: list[Path], benchmark: Path | None, grader: Grader, without: list[str], output: Path
-) -> dict[str, int]:
-    """Grade the responses in `files` into one parquet; returns the number of responses by reason."""
-    golds = pd.read_parquet(benchmark).set_index("id")["answer"] if benchmark else None
-    graded = []
-    # File by file: the texts of a whole evaluation do not fit into memory.
-    for file in files:
-        responses = read_responses(file)
-        if benchmark:
-            responses["gold"] = golds_of(responses, golds, benchmark)
-        check(responses, file)
-        graded.append(grade(responses, grader).drop(columns=without, errors="ignore"))
-    table = pd.concat(graded, ignore_index=True)
-    check_repetitions(table, files[0].parent)
-    with whole_file(output) as temporary:
-        table.to_parquet(temporary, index=False, compression="zstd")
-    reasons = {str(reason): int(count) for reason, count in table["reason"].value_counts().items()}
-    print(f"{output}: {len(table)} responses, {table['correct'].mean():.1%} correct; {reasons}")
-    return reasons
+@dataclass(frozen=True)
+class Work:
+    """Files that were looked through, and the graded file that is made of them."""
+
+    files: list[Survey]
+    golds: dict | None
+    schema: pa.Schema
+    task: str
+    output: Path
+
+    @classmethod
+    def plan(cls, files: list[Path], benchmark: Path | None, without: Sequence[str], task: str, output: Path) -> "Work":
+        """Look files through; raises `UserError` at what could not be graded or written."""
+        golds = golds_of(benchmark) if benchmark else None
+        surveys, schema = survey(files, benchmark, golds, without)
+        return cls(surveys, golds, schema, task, output)
 
 
-def grade(responses: pd.DataFrame, grader: Grader) -> pd.DataFrame:
-    """The responses with `answer`, `correct` and `reason`."""
-    grades = grader.grade_many(responses["gold"].tolist(), responses["response"].tolist())
-    return responses.assign(
-        answer=[grade.answer for grade in grades],
-        correct=[grade.correct for grade in grades],
-        reason=[grade.reason for grade in grades],
-    )
+def grade_files(work: Work, grader: KeepingGrader) -> dict[str, int]:
+    """Grade the responses of files into one parquet; returns the number of responses by reason."""
+    reasons: Counter[str] = Counter()
+    right = 0
+    with row_groups(work.output, work.schema) as output:
+        for file in work.files:
+            rows = 0
+            for block in blocks(file.path):
+                table = graded(block, file, work, grader)
+                output.write(table.select(work.schema.names))
+                reasons.update(table["reason"].to_pylist())
+                right += sum(table["correct"].to_pylist())
+                rows += len(table)
+            if rows != file.rows:
+                raise UserError(f"{file.path}: has changed while it was graded; grade again")
+    total = reasons.total()
+    counts = dict(reasons.most_common())
+    print(f"{work.output}: {total} responses, {right / total:.1%} correct; {counts}")
+    return counts
+
+
+def graded(block: Block, file: Survey, work: Work, grader: KeepingGrader) -> pa.Table:
+    """The columns of the output for a block, and in any case `correct` and `reason`."""
+    golds, responses = file.texts(block, work.golds)
+    grades = grader.grade_many(golds, responses)
+    columns = {
+        "gold": golds,
+        "answer": [grade.answer for grade in grades],
+        "correct": [grade.correct for grade in grades],
+        "reason": [grade.reason for grade in grades],
+    }
+    arrays = {
+        name: block.array(name, work.schema.field(name).type) for name in work.schema.names if name not in columns
+    }
+    own = {"correct": pa.bool_(), **dict.fromkeys(("gold", "answer", "reason"), pa.large_string())}
+    return pa.table(arrays | {name: pa.array(values, own[name]) for name, values in columns.items()})
 
 
 def shards(samples: Path, benchmark: str) -> list[Path]:
@@ -116,48 +158,10 @@ def files_of(paths: list[Path]) -> list[Path]:
     return files
 
 
-def read_responses(file: Path) -> pd.DataFrame:
-    """All rows of a file."""
-    if not file.is_file():
-        raise UserError(f"{file}: no such file of responses")
-    frame = pd.read_parquet(file) if file.suffix == ".parquet" else pd.DataFrame(map(encodable, iterate(file)))
-    if frame.empty:
-        raise UserError(f"{file}: no responses")
-    return frame
-
-
-def encodable(row: dict) -> dict:
-    """A row without halves of surrogate pairs: JSON can hold them, parquet cannot."""
-    return {
-        name: value.encode(errors="replace").decode() if isinstance(value, str) else value
-        for name, value in row.items()
-    }
-
-
-def check(responses: pd.DataFrame, file: Path) -> None:
-    """Refuse a missing column and values that are no text; numbers are golds too."""
-    for column in ("gold", "response"):
-        if column not in responses:
-            raise UserError(f"{file}: no column `{column}`; it has {', '.join(responses.columns)}")
-    responses["gold"] = [
-        str(gold) if isinstance(gold, int | float) and gold == gold else gold for gold in responses["gold"]
-    ]
-    for column in ("gold", "response"):
-        for number, value in enumerate(responses[column], start=1):
-            if not isinstance(value, str):
-                raise UserError(f"{file}, row {number}: `{column}` is {value!r}, not text; mend or remove the row")
-
-
-def check_repetitions(table: pd.DataFrame, folder: Path) -> None:
-    """Refuse a repetition that was drawn twice."""
-    key = ["problem_id", "repetition"]
-    if set(key) <= set(table.columns) and table.duplicated(key).any():
-        raise UserError(f"{folder}: a repetition of a problem occurs twice; remove the folder and sample again")
-
-
-def golds_of(responses: pd.DataFrame, golds: pd.Series, benchmark: Path) -> pd.Series:
-    """The gold of each response's problem."""
-    unknown = sorted(set(responses["problem_id"]) - set(golds.index))
-    if unknown:
-        raise UserError(f"{benchmark}: no problem {unknown[0]!r}, which has responses; sample this benchmark again")
-    return responses["problem_id"].map(golds)
+def golds_of(benchmark: Path) -> dict:
+    """The gold of each problem of a benchmark's parquet."""
+    table = parquet_columns(benchmark, ["id", "answer"])
+    if table["id"].duplicated().any():
+        twice = table.loc[table["id"].duplicated(), "id"].iloc[0]
+        raise UserError(f"{benchmark}: id {twice!r} occurs twice; ids must be unique")
+    return dict(zip(table["id"], table["answer"], strict=True))

@@ -8,16 +8,17 @@ import gzip
 import json
 import re
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from quagmires.common.errors import UserError
+from quagmires.common.errors import UserError, one_line
 from quagmires.common.files import whole_file
 
-# pandas is not in every engine's environment.
+# pandas and pyarrow are not in every engine's environment.
 if TYPE_CHECKING:
     import pandas as pd
+    import pyarrow as pa
 
 SUFFIXES = (".jsonl", ".jsonl.gz", ".parquet")
 
@@ -31,16 +32,58 @@ def iterate(path: str | Path) -> Iterator[dict[str, Any]]:
     if not path.is_file():
         raise UserError(f"{path}: no such data file; check the `path` of the data set in the config")
     if path.name.endswith(".parquet"):
-        import pyarrow.parquet as pq
-
-        # A stream of few rows: of traces, the default of 65,536 rows is gigabytes.
-        with pq.ParquetFile(path, buffer_size=1 << 20, pre_buffer=False) as content:
-            for batch in content.iter_batches(batch_size=256):
-                yield from batch.to_pylist()
+        for batch in parquet_batches(path):
+            yield from batch.to_pylist()
         return
     if not path.name.endswith(SUFFIXES):
         raise UserError(f"{path}: unknown kind of file; expected one of {', '.join(SUFFIXES)}")
     yield from (row for _, row in json_lines(path))
+
+
+def parquet_batches(path: Path) -> Iterator["pa.RecordBatch"]:
+    """Yield a parquet file in batches of few rows, each checked as a whole.
+
+    Raises
+    ------
+    UserError
+        the file is damaged, or no parquet file.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        # Of traces, the default of 65,536 rows is gigabytes.
+        with pq.ParquetFile(path, buffer_size=1 << 20, pre_buffer=False) as content:
+            for batch in content.iter_batches(batch_size=256):
+                # Text that is no UTF-8 is found only if asked for.
+                batch.validate(full=True)
+                yield batch
+    except (OSError, ValueError, pa.ArrowException) as error:
+        raise UserError(f"{path}: damaged, or no parquet file ({one_line(error)}); copy or make it again") from None
+
+
+def parquet_columns(path: Path, columns: Sequence[str]) -> "pd.DataFrame":
+    """Those columns of a parquet file, and nothing else of it.
+
+    Raises
+    ------
+    UserError
+        there is no such file, it is damaged, or a column is missing.
+    """
+    import pandas as pd
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    if not path.is_file():
+        raise UserError(f"{path}: no such file")
+    try:
+        names = pq.read_schema(path).names
+        missing = [name for name in columns if name not in names]
+        if missing:
+            raise UserError(f"{path}: no column `{missing[0]}`; it has {', '.join(names)}")
+        return pd.read_parquet(path, columns=list(columns))
+    except (OSError, ValueError, pa.ArrowException) as error:
+        raise UserError(f"{path}: damaged, or no parquet file ({one_line(error)}); copy or make it again") from None
 
 
 def json_lines(path: Path, parse: Callable[[bytes], Any] = json.loads) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -60,6 +103,8 @@ def json_lines(path: Path, parse: Callable[[bytes], Any] = json.loads) -> Iterat
                     raise UserError(
                         f"{path}, line {number}: not JSON ({_complaint(error)}); mend or remove the line"
                     ) from None
+                except RecursionError:
+                    raise UserError(f"{path}, line {number}: nested too deeply to be read; remove the line") from None
                 if not isinstance(row, dict):
                     raise UserError(f"{path}, line {number}: expected a JSON object, found {type(row).__name__}")
                 yield number, row
