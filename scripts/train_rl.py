@@ -10,12 +10,12 @@ from quagmires.common.errors import command_line
 from quagmires.common.terminal import redirect_output
 from quagmires.training.base import Job
 from quagmires.training.job import train
-from quagmires.training.trainers import TRAINERS
+from quagmires.training.trainers import DEFAULTS, TRAINERS
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--trainer", choices=TRAINERS["rl"], default="verl")
+    parser.add_argument("--trainer", choices=TRAINERS["rl"], default=DEFAULTS["rl"])
     parser.add_argument("--name", required=True, help="how messages call the run")
     parser.add_argument("--model", type=Path, required=True, help="SFT model to start from")
     parser.add_argument("--data", type=Path, required=True, help="verl parquet with the RL prompts")

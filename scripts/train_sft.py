@@ -10,12 +10,12 @@ from pathlib import Path
 from quagmires.common.errors import command_line
 from quagmires.training.base import Job
 from quagmires.training.job import train
-from quagmires.training.trainers import TRAINERS
+from quagmires.training.trainers import DEFAULTS, TRAINERS
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--trainer", choices=TRAINERS["sft"], default="llamafactory")
+    parser.add_argument("--trainer", choices=TRAINERS["sft"], default=DEFAULTS["sft"])
     parser.add_argument("--name", required=True, help="how messages call the run")
     parser.add_argument("--model", type=Path, required=True, help="model directory to start from")
     parser.add_argument("--data", type=Path, required=True, help="JSON lines with prompt and response")

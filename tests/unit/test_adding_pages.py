@@ -1,6 +1,8 @@
 """The example of each page on adding something is run as it stands, and what it adds is used."""
 
 import re
+import runpy
+import sys
 from pathlib import Path
 
 import matplotlib.image
@@ -13,7 +15,7 @@ from made_up_metrics import METRICS, SETTINGS, cell, frame_of, of
 
 from quagmires.commands import run_command
 from quagmires.common.errors import UserError
-from quagmires.common.files import read_json
+from quagmires.common.files import read_json, write_json
 from quagmires.common.tabular import write_jsonl
 from quagmires.config.algorithms import ALGORITHMS
 from quagmires.config.analysis_settings import AnalysisSettings, analysis_settings
@@ -46,12 +48,18 @@ from quagmires.training.job import train
 from quagmires.training.runs import SFTRunSettings, rl_settings
 from quagmires.training.trainers import TRAINERS
 from quagmires.training.verl.settings import overrides
-from support import ROOT
+from support import ROOT, SCRIPTS
 
 
 def blocks(page: str, language: str) -> list[str]:
     """The fenced blocks of one language of a page."""
     return re.findall(rf"^```{language}\n(.*?)^```$", (ROOT / "docs" / page).read_text(), re.DOTALL | re.MULTILINE)
+
+
+def run_example(page: str) -> None:
+    """Run what a page says to write."""
+    [example] = blocks(page, "python")
+    exec(compile(example, page, "exec"), {"__name__": "example"})
 
 
 @pytest.fixture(autouse=True)
@@ -185,9 +193,31 @@ def check_trainer(folder: Path) -> None:
     record = read_json(folder / "output" / "training.json")
     assert record["identity"]["run"] == run.as_dict() and record["seconds"] >= 0 and "python" in record["versions"]
     files = Files([ROOT / "config" / "base.yaml", ROOT / "config" / "demo.yaml"])
-    changes = {"sft": {"trainer": "copy", "settings": str(folder / "settings.json")}, "arithmetic_world": None}
+    # The demo's base model stays LLaMA-Factory's, whose settings are no JSON.
+    changes = {"sft": {"trainer": "copy", "settings": str(folder / "settings.json")}}
     experiment = expand(parse(laid_over(files.merged(), changes), files), files)
     check_engine_files(experiment, files)
+
+
+def test_the_example_trainer_renders_prompts_and_is_checked_by_its_name(byte_tokenizer, tmp_path, monkeypatch):
+    """It shares LLaMA-Factory's environment, and does not take the place of its checks."""
+    run_example("adding-trainer.md")
+    messages = [[{"role": "user", "content": "2+2?"}]]
+    [prompt], trained = TRAINERS["sft"]["copy"].tokenized(byte_tokenizer, messages, "4", None)
+    # One token a byte: `>2+2?` and a line break, then the answer and the end.
+    assert (len(prompt), len(trained), trained[-1]) == (6, 2, 0)
+    checked = []
+    for name in ("copy", "llamafactory"):
+        monkeypatch.setattr(TRAINERS["sft"][name], "check", lambda run, name=name: checked.append((name, run.name)))
+    settings = dict.fromkeys(("epochs", "learning_rate", "global_batch_size", "per_device_batch_size", "devices",
+                              "cutoff_tokens", "seed"), 1)  # fmt: skip
+    write_json(tmp_path / "runs.json", [{"name": "ours", "model": "m", "settings": "s", "run": settings}])
+    main = runpy.run_path(str(SCRIPTS / "check_settings.py"))["main"]
+    command = ["check_settings.py", "--engine", "sft", "--runs", f"{tmp_path}/runs.json", "--output", f"{tmp_path}/ok"]
+    for options in ([], ["--trainer", "copy"]):
+        monkeypatch.setattr(sys, "argv", [*command, *options])
+        main()
+    assert checked == [("llamafactory", "ours"), ("copy", "ours")]
 
 
 CHECKS = {
@@ -203,6 +233,5 @@ CHECKS = {
 
 @pytest.mark.parametrize("page", CHECKS)
 def test_the_example_of_the_page_adds_what_it_says(page, tmp_path):
-    [example] = blocks(page, "python")
-    exec(compile(example, page, "exec"), {"__name__": "example"})
+    run_example(page)
     CHECKS[page](tmp_path)

@@ -51,6 +51,43 @@ def test_commands_take_settings_from_params_alone():
             assert not re.search(r"\{(CONFIG|WORLD|EXPERIMENT)\b", block), path.name
 
 
+OTHER_TRAINER = """
+from quagmires.training.llamafactory.trainer import LLaMAFactory
+from quagmires.training.trainers import TRAINERS
+
+class Ours(LLaMAFactory):
+    environment = "grpo"
+
+TRAINERS["sft"]["ours"] = Ours()
+"""
+
+
+def test_another_trainer_is_named_and_the_demos_base_stays_llamafactorys(tmp_path):
+    """Also one in the environment of RL's trainer, which is checked by itself."""
+    snakefile = tmp_path / "Snakefile"
+    snakefile.write_text(f'{OTHER_TRAINER}\ninclude: "{ROOT}/Snakefile"\n')
+    config = overlay(tmp_path, sft__trainer="ours")
+    output = snakemake("-n", "-p", "--snakefile", snakefile, "--configfile", config, "--", "all").stdout
+    commands = re.findall(r"\.envs/(\w+)-cpu/bin/python scripts/(\w+\.py)(.*)", output)
+
+    def ran(name: str) -> set[tuple[str, str]]:
+        return {
+            (environment, found[1])
+            for environment, script, options in commands
+            if script == name
+            and (found := re.search(r"(?:^| )(--trainer \w+|--engine \w+(?: --trainer \w+)?)", options))
+        }
+
+    assert ran("train_sft.py") == {("grpo", "--trainer ours")}
+    assert ran("check_settings.py") == {("grpo", "--engine sft --trainer ours"), ("grpo", "--engine grpo")}
+    assert ran("render_prompts.py") == {
+        ("grpo", "--engine ours"),
+        ("grpo", "--engine verl"),
+        ("evaluate", "--engine vllm"),
+    }
+    assert any(found[:2] == ("sft", "train_sft.py") and "base model" in found[2] for found in commands)
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [

@@ -4,6 +4,7 @@ cannot go together.
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from quagmires.common.errors import UserError
 from quagmires.config.experiment import Experiment, check_known, expand
@@ -13,6 +14,7 @@ from quagmires.data.locations import local_files
 from quagmires.data.model_directories import model_problem, text_sha256
 from quagmires.evaluation.pass_at_k import powers_of_two
 from quagmires.prediction.predictors import PREDICTORS
+from quagmires.training.base import Trainer
 from quagmires.training.llamafactory.settings import accumulation_steps
 from quagmires.training.trainers import TRAINERS
 from quagmires.training.verl.settings import checkpoint_steps, ray_processors, total_steps
@@ -68,21 +70,28 @@ def check_sources(config: Config, files: Files, made: Mapping[str, int]) -> None
 
 
 def check_engine_files(experiment: Experiment, files: Files) -> None:
-    """Refuse engine settings that are missing or overrule the config."""
+    """Refuse engine settings that are missing or overrule the config.
+
+    Each model's: several may name one file and differ in what they lay over it.
+    """
     config = experiment.config
-    found: dict[Location, tuple[str, str, SFT | RL]] = {}
     for model in config.models:
         for stage in ("sft", "rl"):
             block = getattr(experiment, stage)[model]
             where = _where(config, model, stage, "trainer")
             check_known(files, where, block.trainer, TRAINERS[stage], "trainer", "training/trainers.py")
-            found[_where(config, model, stage, "settings")] = (stage, block.settings, block)
+            location = _where(config, model, stage, "settings")
+            _check_engine_file(block.settings, block, TRAINERS[stage][block.trainer], files, location)
     if config.arithmetic_world:
-        found["arithmetic_world", "base_settings"] = ("sft", config.arithmetic_world.base_settings, config.sft)
-    for location, (stage, path, block) in found.items():
-        if not Path(path).is_file():
-            raise files.error(location, f"no such file: {path}")
-        TRAINERS[stage][block.trainer].read_settings(path, block)
+        path, location = config.arithmetic_world.base_settings, ("arithmetic_world", "base_settings")
+        # Whatever does SFT.
+        _check_engine_file(path, config.sft, TRAINERS["sft"]["llamafactory"], files, location)
+
+
+def _check_engine_file(path: str, block: SFT | RL, trainer: Trainer[Any], files: Files, location: Location) -> None:
+    if not Path(path).is_file():
+        raise files.error(location, f"no such file: {path}")
+    trainer.read_settings(path, block)
 
 
 def _check_model(name: str, model: Model, files: Files, made: Mapping[str, int]) -> None:

@@ -216,6 +216,17 @@ def test_a_models_own_settings_hold_for_it_alone(files, monkeypatch):
     assert experiment.sft["other"].learning_rate == experiment.config.sft.learning_rate
 
 
+def test_models_that_share_an_engine_file_are_checked_each(files, tmp_path, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    shared = tmp_path / "shared.yaml"
+    shared.write_text("algorithm: {adv_estimator: grpo}\n")
+    config = change(merged(), "rl.settings", str(shared))
+    checked(config, files)
+    config["models"] = {"first": {**config["models"]["toy"], "rl": {"algorithm": "rloo"}}, **config["models"]}
+    with pytest.raises(UserError, match="shared.yaml: algorithm.adv_estimator is 'grpo', and rl.algorithm rloo is"):
+        checked(config, files)
+
+
 def test_verl_gets_the_processors_without_which_it_hangs(files, monkeypatch):
     monkeypatch.chdir(ROOT)
     config = change(change(merged(), "accelerator", "cuda"), "rl.devices", 8)
