@@ -3,7 +3,7 @@
 docs/adding-trainer.md says how to add one.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
@@ -149,8 +149,9 @@ class Trainer(Protocol[Settings]):
     def tidy(self, job: Job[Settings]) -> None:
         """Called now and then while the engine runs: remove what is needed no more."""
 
-    def write_models(self, job: Job[Settings], resumed: int | None, record: Mapping[str, Any]) -> None:
-        """Write the trained models, each with `record` and what the trainer knows of it.
+    def write_models(self, job: Job[Settings], resumed: int | None, record: Callable[[], dict[str, Any]]) -> None:
+        """Write the trained models, each with `record()` and what the trainer knows of it.
 
-        `record` has seconds, identity, versions and hardware.
+        A record has seconds, identity, versions and hardware. Make one as each model is written: its seconds count
+        until then, and what a job takes beside its steps is measured by them (planning/speed_measurement.py).
         """

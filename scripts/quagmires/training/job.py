@@ -41,12 +41,15 @@ def train(trainer: Trainer[Settings], job: Job[Settings]) -> None:
             if launch.scratch is not None:
                 # Whatever still holds a file of it does not matter.
                 shutil.rmtree(launch.scratch, ignore_errors=True)
-    record = {
-        "seconds": round(time.time() - started, 1),
-        "identity": identity,
-        "versions": provenance.versions(*trainer.packages),
-        "hardware": provenance.hardware(),
-    }
+
+    def record() -> dict[str, Any]:
+        return {
+            "seconds": round(time.time() - started, 1),
+            "identity": identity,
+            "versions": provenance.versions(*trainer.packages),
+            "hardware": provenance.hardware(),
+        }
+
     trainer.write_models(job, resumed, record)
     remove(job.work)
 

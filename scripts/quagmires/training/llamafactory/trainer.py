@@ -5,7 +5,7 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -129,7 +129,7 @@ class LLaMAFactory:
     def tidy(self, job: Job[SFTRunSettings]) -> None:
         """Nothing: LLaMA-Factory removes older checkpoints itself."""
 
-    def write_models(self, job: Job[SFTRunSettings], resumed: int | None, record: Mapping[str, Any]) -> None:
+    def write_models(self, job: Job[SFTRunSettings], resumed: int | None, record: Callable[[], dict[str, Any]]) -> None:
         with whole_directory(job.output) as directory:
             copy_model(_output(job), directory)
             own = {
@@ -137,7 +137,7 @@ class LLaMAFactory:
                 **training_record(_output(job)),
                 "resumed_from": resumed and f"checkpoint-{resumed}",
             }
-            write_json(directory / "training.json", {**own, **record})
+            write_json(directory / "training.json", {**own, **record()})
 
 
 def _settings(job: Job[SFTRunSettings]) -> dict[str, Any]:

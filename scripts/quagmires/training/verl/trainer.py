@@ -5,7 +5,7 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -132,7 +132,7 @@ class Verl:
     def tidy(self, job: Job[RLRunSettings]) -> None:
         prune(_checkpoints(job), _wanted_steps(job), logged_steps(job.work))
 
-    def write_models(self, job: Job[RLRunSettings], resumed: int | None, record: Mapping[str, Any]) -> None:
+    def write_models(self, job: Job[RLRunSettings], resumed: int | None, record: Callable[[], dict[str, Any]]) -> None:
         """Merge the wanted checkpoints into checkpoint1/model ..., and write metrics.jsonl."""
         wanted = _wanted_steps(job)
         total = wanted[-1]
@@ -142,7 +142,7 @@ class Verl:
         for index, step in enumerate(wanted, start=1):
             own = {"method": job.run.algorithm, "step": step, "of_steps": total, "resumed_from_step": resumed}
             actor = _checkpoints(job) / f"global_step_{step}" / "actor"
-            merge(actor, job.output / f"checkpoint{index}" / "model", job.model, {**own, **record})
+            merge(actor, job.output / f"checkpoint{index}" / "model", job.model, {**own, **record()})
         with whole_file(job.output / "metrics.jsonl") as temporary:
             temporary.write_text("".join(json.dumps(row) + "\n" for row in metrics), encoding="utf-8")
 
