@@ -107,8 +107,10 @@ class Trainer(Protocol[Settings]):
     run_settings: type[Settings]
 
     def read_settings(self, path: str | Path, shared: Any) -> dict[str, Any]:
-        """The trainer's own settings file; a `UserError` if it sets what the workflow sets. `shared` is the config's
-        block (`SFTShared` or `RLShared`), where the file may depend on it.
+        """The trainer's own settings file.
+
+        `shared` is the config's block (`SFTShared` or `RLShared`). A `UserError` if the file, or the block's `engine`,
+        sets what the workflow sets.
         """
 
     def check(self, run: RunToCheck[Settings]) -> None:

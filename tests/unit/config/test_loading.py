@@ -227,6 +227,21 @@ def test_models_that_share_an_engine_file_are_checked_each(files, tmp_path, monk
         checked(config, files)
 
 
+@pytest.mark.parametrize(
+    ("path", "key", "value", "message"),
+    [
+        ("rl.engine", "algorithm.adv_estimator", "rloo", "rl.engine: algorithm.adv_estimator is 'rloo', and"
+         " rl.algorithm grpo is 'grpo'; remove it here, or choose another algorithm"),
+        ("models.toy.rl", "engine", {"trainer.save_freq": 1}, "rl.engine: trainer.save_freq is set by the workflow"),
+        ("sft.engine", "seed", 7, "sft.engine: seed is set by the workflow from the `sft` block"),
+    ],
+)  # fmt: skip
+def test_engine_keys_that_overrule_the_config_are_refused_before_any_job(path, key, value, message, files, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    with pytest.raises(UserError, match=message):
+        checked(change(merged(), path, {key: value}), files)
+
+
 def test_verl_gets_the_processors_without_which_it_hangs(files, monkeypatch):
     monkeypatch.chdir(ROOT)
     config = change(change(merged(), "accelerator", "cuda"), "rl.devices", 8)

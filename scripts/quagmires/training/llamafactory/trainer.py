@@ -22,6 +22,7 @@ from quagmires.training.llamafactory.settings import (
     complete_settings,
     read_deepspeed,
     read_settings,
+    refuse_owned,
     with_engine,
     write_run,
 )
@@ -63,6 +64,7 @@ class LLaMAFactory:
     run_settings: type[SFTRunSettings] = SFTRunSettings
 
     def read_settings(self, path: str | Path, shared: SFTShared) -> dict[str, Any]:
+        refuse_owned(shared.engine, "sft.engine")
         return read_settings(path)
 
     def check(self, run: RunToCheck[SFTRunSettings]) -> None:

@@ -74,8 +74,7 @@ def overrides(
 
     `saves` are the steps yet to be saved, of an RL set of `problems`. KL 0 leaves the reference model out altogether.
     """
-    refuse_owned(nested(run.engine), "rl.engine")
-    refuse_other_algorithm(nested(run.engine), run.algorithm, "rl.engine")
+    check_engine(run.engine, run.algorithm)
     quoted = {key: f"'{value}'" if isinstance(value, str) else value for key, value in run.engine.items()}
     values = {
         # `++` may add a key.
@@ -153,6 +152,12 @@ def read_settings(path: str | Path, algorithm: str) -> dict[str, Any]:
     refuse_owned(settings, str(path))
     refuse_other_algorithm(settings, algorithm, str(path))
     return settings
+
+
+def check_engine(engine: Mapping[str, Any], algorithm: str) -> None:
+    """Refuse a key of `rl.engine` that the workflow or the algorithm sets otherwise."""
+    refuse_owned(nested(engine), "rl.engine")
+    refuse_other_algorithm(nested(engine), algorithm, "rl.engine")
 
 
 def refuse_owned(settings: Mapping[str, Any], where: str) -> None:

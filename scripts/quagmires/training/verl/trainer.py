@@ -24,7 +24,14 @@ from quagmires.training.base import Conversation, Job, Launch, RunToCheck
 from quagmires.training.runs import RLRunSettings
 from quagmires.training.verl.checkpoints import prune, repair_tracker
 from quagmires.training.verl.metrics import logged_steps, metric_files, read_metrics, read_progress
-from quagmires.training.verl.settings import checkpoint_steps, overrides, read_settings, save_steps, total_steps
+from quagmires.training.verl.settings import (
+    check_engine,
+    checkpoint_steps,
+    overrides,
+    read_settings,
+    save_steps,
+    total_steps,
+)
 
 # By path: verl loads it, a trainer does not grade.
 REWARD = SCRIPTS / "quagmires" / "grading" / "reward.py"
@@ -47,6 +54,7 @@ class Verl:
     run_settings: type[RLRunSettings] = RLRunSettings
 
     def read_settings(self, path: str | Path, shared: RLShared) -> dict[str, Any]:
+        check_engine(shared.engine, shared.algorithm)
         return read_settings(path, shared.algorithm)
 
     def check(self, run: RunToCheck[RLRunSettings]) -> None:
@@ -93,6 +101,8 @@ class Verl:
         if resumed == wanted[-1]:
             return None
         saves = [step for step in save_steps(wanted, job.save_steps) if step > (resumed or 0)]
+        # What it refuses is refused before there is a folder that nobody would remove.
+        laid_over = overrides(job.run, job.model, job.data, _checkpoints(job), REWARD, _problems(job), saves)
         # verl's file logger empties its file at the start: a new one for each attempt.
         metrics = job.work / f"metrics{len(metric_files(job.work)):03}.jsonl"
         # Ray's sockets have a short length limit, so its folder cannot live under results/.
@@ -122,7 +132,7 @@ class Verl:
             "--config-path", str(job.settings.resolve().parent),
             "--config-name", job.settings.stem,
             f"hydra.run.dir='{(job.work / 'hydra').resolve()}'",
-            *overrides(job.run, job.model, job.data, _checkpoints(job), REWARD, _problems(job), saves),
+            *laid_over,
         ]  # fmt: skip
         return Launch(command, environment, scratch=ray_folder)
 
