@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Mapping
 from typing import Any
 
-from quagmires.config.algorithms import ALGORITHMS, nested
+from quagmires.config.algorithms import ALGORITHMS, DEFAULT, nested
 from quagmires.config.loading import laid_over, load_yaml
 from quagmires.config.schema import SFT
 
@@ -27,7 +27,14 @@ def settings_content(path: str, algorithm: str | None = None) -> str:
 
 
 def with_algorithm(settings: Mapping[str, Any], algorithm: str) -> dict[str, Any]:
-    """verl's settings with those of an RL algorithm laid over them."""
+    """verl's settings with those of an RL algorithm laid over them.
+
+    A file that names the default's estimator itself, as all did before there was a choice, is left as it is: finished
+    runs stay finished. What it does not say is verl's own default.
+    """
+    block = settings.get("algorithm")
+    if algorithm == DEFAULT and isinstance(block, Mapping) and "adv_estimator" in block:
+        return dict(settings)
     return laid_over(settings, nested(ALGORITHMS[algorithm].verl))
 
 

@@ -1,3 +1,5 @@
+import sys
+import types
 from pathlib import Path
 
 import pyarrow as pa
@@ -21,6 +23,16 @@ def job(folder: Path, run: RLRunSettings) -> Job[RLRunSettings]:
     (folder / "work").mkdir(exist_ok=True)
     return Job("ours", folder / "model", folder / "data.parquet", folder / "grpo.yaml", run, save_steps=10,
                stall_minutes=1, work=folder / "work", output=folder / "output", log=folder / "log")  # fmt: skip
+
+
+def test_a_run_of_a_file_that_names_grpo_itself_keeps_its_identity(tmp_path, monkeypatch):
+    """An attempt from before there was a choice is resumed. verl itself is not there to be asked for its keys."""
+    checks = types.SimpleNamespace(refuse_unknown=lambda settings, where: None)
+    monkeypatch.setitem(sys.modules, "quagmires.training.verl.checks", checks)
+    monkeypatch.setattr(trainer.provenance, "model_fingerprint", lambda model: "model")
+    given = job(tmp_path, RUN)
+    given.settings.write_text("algorithm: {adv_estimator: grpo}\n")
+    assert Verl().identity(given)["settings"] == {"algorithm": {"adv_estimator": "grpo"}}
 
 
 def test_what_is_refused_at_the_launch_leaves_no_folder_behind(tmp_path, monkeypatch):
