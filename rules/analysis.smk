@@ -37,7 +37,7 @@ rule merged_config:
         f"{ROOT}/config.json",
     localrule: True
     params:
-        config=json.dumps(config, indent=2),
+        config=json.dumps(MERGED_CONFIG, indent=2),
     message:
         "Config of {CONFIG.experiment}"
     run:

@@ -29,10 +29,10 @@ from quagmires.config.task_names import with_task, with_tasks
 
 
 def load_experiment():
-    """The experiment, or one line that says what is wrong with its config."""
-    # The last one is the Snakefile's, which the others are laid over.
-    files = schema.Files([workflow.configfiles[-1], *workflow.configfiles[:-1]])
+    """The experiment and its config as one mapping, or one line that says what is wrong with it."""
     try:
+        # The last one is the Snakefile's, which the others are laid over.
+        files = schema.Files([workflow.configfiles[-1], *workflow.configfiles[:-1]])
         parsed = schema.parse(config, files)
         experiment = preflight.checked_experiment(
             parsed, files, arithmetic.made_files(parsed)
@@ -45,7 +45,7 @@ def load_experiment():
             and not progress.only_metrics(experiment)
         ):
             check_budget(experiment)
-        return experiment
+        return experiment, files.with_current_names(config)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         # Not an exception: Snakemake would print where in this file it was raised, which helps nobody.
@@ -53,7 +53,7 @@ def load_experiment():
         os._exit(1)
 
 
-EXPERIMENT = load_experiment()
+EXPERIMENT, MERGED_CONFIG = load_experiment()
 CONFIG = EXPERIMENT.config
 ROOT = EXPERIMENT.root
 LOGS = f"logs/{CONFIG.experiment}"

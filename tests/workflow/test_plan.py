@@ -88,6 +88,21 @@ def test_another_trainer_is_named_and_the_demos_base_stays_llamafactorys(tmp_pat
     assert any(found[:2] == ("sft", "train_sft.py") and "base model" in found[2] for found in commands)
 
 
+def test_old_and_new_names_of_the_rl_block_count_in_the_order_of_the_files(tmp_path):
+    """Snakemake has merged them by then; what the report reads has the new name alone."""
+    old, new = tmp_path / "old.yaml", tmp_path / "new.yaml"
+    old.write_text("grpo: {runs: 3, algorithm: dr_grpo}\n")
+    new.write_text("rl: {runs: 2}\n")
+    given = ("--configfile", overlay(tmp_path), old, new)
+    assert planned(snakemake("-n", *given, "--", "all").stdout)["rl"] == 7 * 2
+    output = snakemake("-n", *given, "--config", 'grpo={"algorithm": "rloo"}', "--", "all").stdout
+    assert planned(output)["rl"] == 7 * 2 and "RLOO toy" in output
+    new.write_text("rl: {runs: 2}\ngrpo: {runs: 3}\n")
+    result = snakemake("-n", *given, "--", "all", check=False)
+    assert result.stderr.count("error: ") == 1
+    assert f"error: {new}: grpo: the old name of `rl`, which is there too; make them one" in result.stderr
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [

@@ -23,26 +23,36 @@ class Files:
     """The YAML files a config was merged from, to say in which of them a key stands."""
 
     def __init__(self, paths: Iterable[str | Path]):
-        self.parsed = [(str(path), with_current_names(load_yaml(path))) for path in paths]
+        self._written = [(str(path), load_yaml(path)) for path in paths]
+        self._parsed = [(path, with_current_names(content, path)) for path, content in self._written]
 
     def merged(self) -> dict[str, Any]:
         """Each file laid over the ones before, key by key, as Snakemake does."""
-        result: dict[str, Any] = {}
-        for _, content in self.parsed:
-            result = laid_over(result, content or {})
-        return result
+        return _merged(content for _, content in self._parsed)
 
-    def holding(self, location: Location) -> str:
-        """The last file that holds `location`, or its longest existing part; the last file if none does."""
-        for length in range(len(location), 0, -1):
-            for path, content in reversed(self.parsed):
-                if _holds(content, location[:length]):
-                    return path
-        return self.parsed[-1][0] if self.parsed else "config"
+    def with_current_names(self, merged: Mapping[str, Any]) -> Mapping[str, Any]:
+        """What Snakemake merged from these files and its command line, with the names that blocks have today.
+
+        Names are changed before files are laid over each other: of two files that call a block by its old and its new
+        name the later one counts, and over both what is in no file (`--config`).
+        """
+        if not any("grpo" in block for block in (merged, *_models(merged).values())):
+            return merged
+        beyond = _beyond(merged, _merged(content for _, content in self._written))
+        return laid_over(self.merged(), with_current_names(beyond, "--config"))
 
     def error(self, location: Location, problem: str) -> UserError:
-        """A one-line error about the value at `location`."""
-        return UserError(f"{self.holding(location)}: {dotted(location)}: {problem}")
+        """A one-line error about the value at `location`, called as it is in the file that holds it."""
+        path, written = self._holding(location)
+        return UserError(f"{path}: {dotted(_as_written(location, written))}: {problem}")
+
+    def _holding(self, location: Location) -> tuple[str, Any]:
+        """The last file that holds `location`, or its longest existing part; the last file if none does."""
+        for length in range(len(location), 0, -1):
+            for (_, content), written in zip(reversed(self._parsed), reversed(self._written), strict=True):
+                if _holds(content, location[:length]):
+                    return written
+        return self._written[-1] if self._written else ("config", {})
 
 
 def load_yaml(path: str | Path) -> Any:
@@ -65,29 +75,80 @@ def parse(merged: Mapping[str, Any], files: Files) -> Config:
     UserError
         The first mistake, in one line, with the number of further ones.
     """
-    return validate(Config, with_current_names(merged), files)
+    return validate(Config, files.with_current_names(merged), files)
 
 
-def with_current_names(config: Any) -> Any:
-    """A config with the names that blocks have today. `rl` was `grpo` once; a config may still say so.
+def with_current_names(config: Any, path: str) -> Any:
+    """One file's content with the names that blocks have today. `rl` was `grpo` once; a file may still say so.
 
-    >>> with_current_names({"grpo": {"runs": 2}, "models": {"toy": {"grpo": {"devices": 4}}}})
+    >>> with_current_names({"grpo": {"runs": 2}, "models": {"toy": {"grpo": {"devices": 4}}}}, "old.yaml")
     {'models': {'toy': {'rl': {'devices': 4}}}, 'rl': {'runs': 2}}
+
+    Raises
+    ------
+    UserError
+        It has a block by both names.
     """
     if not isinstance(config, Mapping):
         return config
+    models = {name: _renamed(model, path, ("models", name)) for name, model in _models(config).items()}
+    if models:
+        config = {**config, "models": {**config["models"], **models}}
+    return _renamed(config, path, ())
+
+
+def _models(config: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """The models of a config that was not checked yet."""
     models = config.get("models")
-    if isinstance(models, Mapping):
-        config = {**config, "models": {name: _renamed(model) for name, model in models.items()}}
-    return _renamed(config)
+    return (
+        {name: model for name, model in models.items() if isinstance(model, Mapping)}
+        if isinstance(models, Mapping)
+        else {}
+    )
 
 
-def _renamed(block: Any) -> Any:
-    if not (isinstance(block, Mapping) and "grpo" in block):
+def _renamed(block: Mapping[str, Any], path: str, within: Location) -> Mapping[str, Any]:
+    if "grpo" not in block:
         return block
     others = {key: value for key, value in block.items() if key != "grpo"}
-    # Laid over: the old name stands in a config that is laid over base.yaml, which has the new one.
-    return {**others, "rl": laid_over(others["rl"], block["grpo"]) if "rl" in others else block["grpo"]}
+    if "rl" in others:
+        raise UserError(f"{path}: {dotted((*within, 'grpo'))}: the old name of `rl`, which is there too; make them one")
+    return {**others, "rl": block["grpo"]}
+
+
+def _as_written(location: Location, written: Any) -> Location:
+    """`location` by the old name of its block, if a file has that."""
+    place = 2 if location[:1] == ("models",) else 0
+    if location[place : place + 1] == ("rl",):
+        old = (*location[:place], "grpo")
+        if _holds(written, old):
+            return (*old, *location[place + 1 :])
+    return location
+
+
+def _merged(contents: Iterable[Any]) -> dict[str, Any]:
+    result: dict[str, Any] = {}
+    for content in contents:
+        result = laid_over(result, content or {})
+    return result
+
+
+def _beyond(above: Mapping[str, Any], below: Mapping[str, Any]) -> dict[str, Any]:
+    """What `above` says that `below` does not.
+
+    >>> _beyond({"rl": {"runs": 2, "devices": 8}, "seed": 1}, {"rl": {"runs": 4, "devices": 8}, "seed": 1})
+    {'rl': {'runs': 2}}
+    """
+    found = {}
+    for key, value in above.items():
+        if key not in below:
+            found[key] = value
+        elif isinstance(value, Mapping) and isinstance(below[key], Mapping):
+            if inner := _beyond(value, below[key]):
+                found[key] = inner
+        elif value != below[key]:
+            found[key] = value
+    return found
 
 
 Checked = TypeVar("Checked", bound=Block)

@@ -50,10 +50,48 @@ def test_the_old_name_of_the_rl_block_is_read(tmp_path, monkeypatch):
     experiment = checked(config, files)
     assert (experiment.config.rl.runs, experiment.rl["toy"].batch_size) == (3, 16)
     assert "toy/base/grpo/sums/run3" in experiment.rl_runs
-    old.write_text(yaml.safe_dump(config | {"grpo": {"runs": "three"}}))
-    files, config = Files([old]), yaml.safe_load(old.read_text())
-    with pytest.raises(UserError, match="old.yaml: rl.runs: input should be a valid integer; found 'three'"):
-        checked(config, files)
+    changes["grpo"]["runs"] = "three"
+    old.write_text(yaml.safe_dump(changes))
+    files = Files([ROOT / "config" / "base.yaml", ROOT / "config" / "demo.yaml", old])
+    with pytest.raises(UserError, match="old.yaml: grpo.runs: input should be a valid integer; found 'three'"):
+        checked(laid_over(merged(), changes), files)
+
+
+def in_files(folder: Path, *contents: dict) -> tuple[dict, Files]:
+    """Config files laid over the demo as Snakemake does, old names and all."""
+    paths = []
+    for number, content in enumerate(contents):
+        paths.append(folder / f"{number}.yaml")
+        paths[-1].write_text(yaml.safe_dump(content))
+    config = merged()
+    for content in contents:
+        config = laid_over(config, content)
+    return config, Files([ROOT / "config" / "base.yaml", ROOT / "config" / "demo.yaml", *paths])
+
+
+def test_of_files_with_the_old_and_the_new_name_the_later_one_counts(tmp_path):
+    old, new = {"grpo": {"runs": 3, "devices": 2}}, {"rl": {"runs": 5}}
+    for contents, runs in (((old, new), 5), ((new, old), 3)):
+        config, files = in_files(tmp_path, *contents)
+        parsed = parse(config, files)
+        assert (parsed.rl.runs, parsed.rl.devices) == (runs, 2)
+        assert parsed == parse(files.merged(), files)
+    own = {"models": {"toy": {"grpo": {"batch_size": 16}}}}, {"models": {"toy": {"rl": {"batch_size": 8}}}}
+    assert expand(parse(*in_files(tmp_path, *own)), files).rl["toy"].batch_size == 8
+
+
+def test_the_command_line_counts_over_files_by_either_name(tmp_path):
+    config, files = in_files(tmp_path, {"grpo": {"runs": 3, "devices": 2}}, {"rl": {"runs": 5}})
+    for given in ({"rl": {"runs": 7}}, {"grpo": {"runs": 7}}):
+        parsed = parse(laid_over(config, given), files)
+        assert (parsed.rl.runs, parsed.rl.devices) == (7, 2)
+
+
+def test_a_file_with_both_names_is_refused(tmp_path):
+    with pytest.raises(UserError, match="0.yaml: grpo: the old name of `rl`, which is there too; make them one"):
+        in_files(tmp_path, {"grpo": {"runs": 3}, "rl": {"runs": 5}})
+    with pytest.raises(UserError, match="0.yaml: models.toy.grpo: the old name of `rl`, which is there too"):
+        in_files(tmp_path, {"models": {"toy": {"grpo": {"runs": 3}, "rl": {"runs": 5}}}})
 
 
 @pytest.mark.parametrize("name", ["demo", "demo_small"])
