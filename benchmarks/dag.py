@@ -4,7 +4,8 @@
 
 Both are `snakemake -n` with the same profile in processes of their own, run in turn. The trivial workflow has one rule,
 whose jobs have one output and a shell command; `bare` is the ratio to it without any profile. A larger grid is the
-paper's studies again at other learning rates.
+paper's studies again at other learning rates. Last come the seconds that the plan of the paper's costs takes, and its
+check against `costs.max_gpu_hours`, which stands before every run: beside the dry run of the paper they should be few.
 """
 
 import argparse
@@ -22,6 +23,14 @@ from typing import NamedTuple
 import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "scripts"))
+
+from quagmires.config.experiment import read_experiment  # noqa: E402
+from quagmires.planning import throughput  # noqa: E402
+from quagmires.planning.costs import check_budget, make_plan  # noqa: E402
+from quagmires.planning.jobs import planned_jobs  # noqa: E402
+from quagmires.reporting.plan_text import plan_text  # noqa: E402
+
 TRIVIAL = """rule all:
     input: expand("out/{{i}}", i=range({jobs}))
 rule job:
@@ -65,6 +74,19 @@ def main() -> None:
                 f" {ours.processor / theirs.processor:>15.2f} {ours.wall / bare.wall:>6.2f} {ours.memory:>5.2f} GiB",
                 flush=True,
             )
+    print("costs of the paper: plan {:.2f} s, check of its budget {:.2f} s".format(*cost_seconds()))
+
+
+def cost_seconds() -> tuple[float, float]:
+    """Processor seconds of the plan that `quagmires plan` prints, and of the check before every run."""
+    os.chdir(ROOT)
+    experiment = read_experiment(["config/base.yaml", "config/paper.yaml"])
+    started = time.process_time()
+    speeds = throughput.of(experiment.config)
+    plan_text(make_plan(experiment, speeds, planned_jobs(experiment, speeds), experiment.config.costs.gpus))
+    planned = time.process_time()
+    check_budget(experiment)
+    return planned - started, time.process_time() - planned
 
 
 def grid(factor: int, directory: Path) -> Path:

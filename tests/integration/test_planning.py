@@ -1,7 +1,6 @@
 """What an experiment costs, before anything runs."""
 
 import json
-import time
 
 import pandas as pd
 import pytest
@@ -193,16 +192,6 @@ def test_a_plan_within_its_limit_without_one_or_without_gpus_is_not_refused(plan
     check_budget(experiment(costs__max_gpu_hours=plan["totals"]["device_hours"] + 1))
     check_budget(experiment())
     check_budget(experiment("demo", costs__max_gpu_hours=0.001))
-
-
-def test_planning_the_paper_takes_less_than_two_seconds_and_its_check_half_a_second(paper):
-    limited = experiment(costs__max_gpu_hours=1e9)
-    started = time.perf_counter()
-    check_budget(limited)
-    checked = time.perf_counter()
-    plan_text(plan_of(paper))
-    assert checked - started < 0.5
-    assert time.perf_counter() - checked < 2
 
 
 def test_the_demo_costs_hours_of_jobs_and_no_money():
