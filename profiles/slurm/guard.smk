@@ -1,6 +1,18 @@
-# What jobs on SLURM need beside the profile. Without SLURM it changes nothing.
+# What jobs on SLURM need beside the profile. Without SLURM it changes nothing, but for the first check.
 
 from quagmires.planning import slurm
+
+try:
+    slurm.refuse_old_names(
+        {
+            "set-resources": workflow.resource_settings.overwrite_resources,
+            "set-threads": workflow.resource_settings.overwrite_threads,
+        }
+    )
+except UserError as error:
+    print(f"error: {error}", file=sys.stderr)
+    sys.stderr.flush()
+    os._exit(1)
 
 # Before a time limit SLURM signals every process of a job: a shell that died of it would end the job before its command
 # has saved. And SLURM may name the GPUs for ROCm too, with which verl refuses to start.

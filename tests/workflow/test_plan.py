@@ -3,6 +3,7 @@
 import re
 
 import pytest
+import yaml
 
 from support import ROOT, overlay, planned, snakemake
 
@@ -49,6 +50,24 @@ def test_commands_take_settings_from_params_alone():
     for path in sorted((ROOT / "rules").glob("*.smk")):
         for block in re.findall(r"    shell:\n(.*?)(?=\n\n|\Z)", path.read_text(), re.DOTALL):
             assert not re.search(r"\{(CONFIG|WORLD|EXPERIMENT)\b", block), path.name
+
+
+@pytest.mark.parametrize(("setting", "value"), [("set-resources", "grpo:mem_mb=9000"), ("set-threads", "grpo=4")])
+def test_settings_of_a_rule_by_its_old_name_are_refused(tmp_path, setting, value):
+    """Snakemake would drop them in silence."""
+    result = snakemake("-n", "--configfile", overlay(tmp_path), f"--{setting}", value, "--", "sheet", check=False)
+    [line] = [line for line in result.stderr.splitlines() if line.startswith("error:")]
+    assert line.startswith(
+        f"error: {setting}: grpo: this rule is called `rl` now, and would not get what is set; write"
+    )
+    assert "Traceback" not in result.stderr
+
+
+def test_a_profile_that_names_the_old_rule_is_refused(tmp_path):
+    profile = yaml.safe_load((ROOT / "profiles" / "local" / "config.yaml").read_text())
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump({**profile, "set-resources": {"grpo": {"mem_mb": 9000}}}))
+    result = snakemake("-n", "--configfile", overlay(tmp_path), "--", "sheet", profile=str(tmp_path), check=False)
+    assert "error: set-resources: grpo: this rule is called `rl` now" in result.stderr
 
 
 OTHER_TRAINER = """

@@ -8,7 +8,7 @@ jobs again, onto the same files.
 import getpass
 import subprocess
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from logging import Logger
 from pathlib import Path
 from typing import Protocol
@@ -18,6 +18,8 @@ from quagmires.common.errors import UserError
 # sacct can show a preempted job as PREEMPTED for a while before it shows it as pending again.
 REQUEUED_WITHIN_SECONDS = 300
 _TIMEOUT_SECONDS = 120
+# Rules that profiles may still call by an older name.
+OLD_NAMES = {"grpo": "rl"}
 
 # The states of jobs by id, and the seconds the question took; no states where SLURM did not answer.
 States = tuple[dict[str, str] | None, float | None]
@@ -35,6 +37,28 @@ def mend(plugin: Plugin) -> None:
     """Let the plugin's status query answer only in words that the plugin knows, from squeue even after an outage."""
     plugin.query_job_status = _mended(plugin.query_job_status)
     plugin.get_min_job_age = _remembered(plugin.get_min_job_age)
+
+
+def refuse_old_names(settings: Mapping[str, Iterable[str]]) -> None:
+    """Refuse settings of a rule by the name that it had once: Snakemake would drop them in silence.
+
+    Parameters
+    ----------
+    settings
+        the name of a setting in a profile -> the rules it names.
+
+    Raises
+    ------
+    UserError
+        There are some.
+    """
+    for setting, rules in settings.items():
+        for rule in rules:
+            if rule in OLD_NAMES:
+                raise UserError(
+                    f"{setting}: {rule}: this rule is called `{OLD_NAMES[rule]}` now, and would not get what is set;"
+                    f" write `{OLD_NAMES[rule]}` there, in the profile or on the command line"
+                )
 
 
 def known_state(state: str, preempted_for: float, from_sacct: bool) -> str:
