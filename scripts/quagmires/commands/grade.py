@@ -8,10 +8,12 @@ golds in a benchmark file. Other columns pass through. With --shards-of it grade
 
 import argparse
 import contextlib
-from collections import Counter
-from collections.abc import Sequence
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import pyarrow as pa
 
@@ -23,6 +25,9 @@ from quagmires.evaluation.kept_verdicts import KeepingGrader, KeptVerdicts
 from quagmires.evaluation.responses import Block, Survey, blocks, survey
 from quagmires.grading.grader import Grader
 from quagmires.grading.task import tasks_of
+
+Part = TypeVar("Part")
+Result = TypeVar("Result")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -75,13 +80,15 @@ def run(options: argparse.Namespace) -> None:
         files = files_of(options.responses)
         works = {"responses": Work.plan(files, options.benchmark, options.without, task, options.output)}
         last = options.output
+    # One block's last slow answer must not keep all workers waiting.
+    lanes = 1 if options.workers == 1 else 3
     with contextlib.ExitStack() as stack:
         kept = stack.enter_context(KeptVerdicts(last, options.timeout))
         graders = {
             task: KeepingGrader(task, stack.enter_context(Grader(options.workers, options.timeout, task)), kept)
             for task in {work.task for work in works.values()}
         }
-        reasons = {name: grade_files(work, graders[work.task]) for name, work in works.items()}
+        reasons = {name: grade_files(work, graders[work.task], lanes) for name, work in works.items()}
         if options.shards_of:
             write_json(last, reasons)
 
@@ -104,25 +111,46 @@ class Work:
         return cls(surveys, golds, schema, task, output)
 
 
-def grade_files(work: Work, grader: KeepingGrader) -> dict[str, int]:
-    """Grade the responses of files into one parquet; returns the number of responses by reason."""
+def grade_files(work: Work, grader: KeepingGrader, lanes: int) -> dict[str, int]:
+    """Grade the responses of files into one parquet, `lanes` blocks at a time; returns their number by reason."""
     reasons: Counter[str] = Counter()
     right = 0
     with row_groups(work.output, work.schema) as output:
-        for file in work.files:
-            rows = 0
-            for block in blocks(file.path):
-                table = graded(block, file, work, grader)
-                output.write(table.select(work.schema.names))
-                reasons.update(table["reason"].to_pylist())
-                right += sum(table["correct"].to_pylist())
-                rows += len(table)
-            if rows != file.rows:
-                raise UserError(f"{file.path}: has changed while it was graded; grade again")
+        for table in in_order(lambda part: graded(part[0], part[1], work, grader), parts(work.files), lanes):
+            output.write(table.select(work.schema.names))
+            reasons.update(table["reason"].to_pylist())
+            right += sum(table["correct"].to_pylist())
     total = reasons.total()
     counts = dict(reasons.most_common())
     print(f"{work.output}: {total} responses, {right / total:.1%} correct; {counts}")
     return counts
+
+
+def parts(files: Sequence[Survey]) -> Iterator[tuple[Block, Survey]]:
+    """The blocks of files, each with what is known of its file."""
+    for file in files:
+        rows = 0
+        for block in blocks(file.path):
+            yield block, file
+            rows += len(block)
+        if rows != file.rows:
+            raise UserError(f"{file.path}: has changed while it was graded; grade again")
+
+
+def in_order(function: Callable[[Part], Result], parts: Iterable[Part], lanes: int) -> Iterator[Result]:
+    """`map` in threads, which holds no more parts and results than there are threads."""
+    if lanes == 1:
+        # Without a thread an interrupt ends it at once.
+        yield from map(function, parts)
+        return
+    with ThreadPoolExecutor(lanes) as threads:
+        running: deque[Future[Result]] = deque()
+        for part in parts:
+            running.append(threads.submit(function, part))
+            if len(running) == lanes:
+                yield running.popleft().result()
+        while running:
+            yield running.popleft().result()
 
 
 def graded(block: Block, file: Survey, work: Work, grader: KeepingGrader) -> pa.Table:

@@ -189,4 +189,7 @@ def json_array(values: list[Any], kind: pa.DataType) -> pa.Array:
     if pa.types.is_floating(kind):
         # As pandas does: Arrow refuses integers that a float rounds.
         values = [None if value is None else float(value) for value in values]
+    elif pa.types.is_integer(kind):
+        # pandas makes integers of a file's booleans beside another's integers.
+        values = [int(value) if isinstance(value, bool) else value for value in values]
     return pa.array(values, type=kind, from_pandas=True)

@@ -10,7 +10,9 @@ import itertools
 import json
 import os
 import re
-from collections.abc import Iterator, Sequence
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import CancelledError, Future
 from functools import cache
 from pathlib import Path
 from types import TracebackType
@@ -27,7 +29,7 @@ from quagmires.grading.verdicts import NO_ANSWER, REASONS, RIGHT
 # Verdicts in memory, 150 bytes each. Pairs met after these are compared again where the grader has forgotten them.
 MOST_KEPT = 1_000_000
 # Pairs that are compared between two writes: what a kill may cost.
-_BATCH = 1_000
+_BATCH = 2_000
 _LINE = re.compile(rb"([0-9a-f]{32}) ([a-z_]+)")
 
 
@@ -90,11 +92,16 @@ class KeptVerdicts:
 
 
 class KeepingGrader:
-    """Grades blocks of responses; equal pairs of gold and answer are compared once, also over blocks and runs."""
+    """Grades blocks of responses; equal pairs of gold and answer are compared once, also over blocks and runs.
+
+    Safe to call from threads: a block waits for the pairs that another is comparing.
+    """
 
     def __init__(self, task: str, grader: Grader, kept: KeptVerdicts) -> None:
         self._task, self._grader, self._kept = task, grader, kept
         self._extract = find_task(task).extract
+        self._lock = threading.Lock()
+        self._compared: dict[bytes, Future[str]] = {}
 
     def grade_many(self, golds: Sequence[str], responses: Sequence[str]) -> list[Grade]:
         """Grade responses against golds of the same length."""
@@ -103,27 +110,53 @@ class KeepingGrader:
             None if answer is None else _key(self._task, gold, answer)
             for gold, answer in zip(golds, answers, strict=True)
         ]
-        reasons: dict[bytes, str] = {}
-        new: dict[bytes, int] = {}
-        for index, key in enumerate(keys):
-            if key is not None and key not in reasons and key not in new:
-                reason = self._kept.get(key)
-                if reason is None:
-                    new[key] = index
-                else:
-                    reasons[key] = reason
-        for start in range(0, len(new), _BATCH):
-            batch = dict(itertools.islice(new.items(), start, start + _BATCH))
-            grades = self._grader.grade_many([golds[i] for i in batch.values()], [responses[i] for i in batch.values()])
-            fresh = {key: grade.reason for key, grade in zip(batch, grades, strict=True)}
-            self._kept.keep(fresh)
-            reasons |= fresh
+        reasons, elsewhere, new = self._share(keys)
+        try:
+            for start in range(0, len(new), _BATCH):
+                batch = dict(itertools.islice(new.items(), start, start + _BATCH))
+                chosen = list(batch.values())
+                grades = self._grader.grade_many([golds[i] for i in chosen], [responses[i] for i in chosen])
+                reasons |= self._finish({key: grade.reason for key, grade in zip(batch, grades, strict=True)})
+        finally:
+            self._give_up(new)
+        reasons |= {key: future.result() for key, future in elsewhere.items()}
         return [
             Grade(None, False, NO_ANSWER)
             if key is None or answer is None
             else Grade(answer[:MAX_ANSWER_CHARACTERS], reasons[key] in RIGHT, reasons[key])
             for key, answer in zip(keys, answers, strict=True)
         ]
+
+    def _share(
+        self, keys: Sequence[bytes | None]
+    ) -> tuple[dict[bytes, str], dict[bytes, "Future[str]"], dict[bytes, int]]:
+        """Which pairs have a verdict, which are compared for another block, and which are ours, with a row of each."""
+        reasons, elsewhere, new = {}, {}, {}
+        first = {key: index for index, key in reversed([*enumerate(keys)]) if key is not None}
+        with self._lock:
+            for key, index in sorted(first.items(), key=lambda item: item[1]):
+                if (reason := self._kept.get(key)) is not None:
+                    reasons[key] = reason
+                elif key in self._compared:
+                    elsewhere[key] = self._compared[key]
+                else:
+                    new[key] = index
+                    self._compared[key] = Future()
+        return reasons, elsewhere, new
+
+    def _finish(self, reasons: dict[bytes, str]) -> dict[bytes, str]:
+        with self._lock:
+            self._kept.keep(reasons)
+            for key, reason in reasons.items():
+                self._compared.pop(key).set_result(reason)
+        return reasons
+
+    def _give_up(self, keys: Iterable[bytes]) -> None:
+        """Let nobody wait for what an error has left open."""
+        with self._lock:
+            for key in keys:
+                if future := self._compared.pop(key, None):
+                    future.set_exception(CancelledError())
 
 
 def _key(task: str, gold: str, answer: str) -> bytes:

@@ -142,12 +142,22 @@ class Survey:
         a few rows from which pandas infers the types of all; columns that are left out hold anything.
     declared
         the types of columns whose type a few rows do not show.
+    faults
+        why this file's columns alone cannot be written to Parquet, of those that cannot.
     """
 
     path: Path
     rows: int
     examples: pd.DataFrame
     declared: dict[str, pa.DataType]
+    faults: dict[str, str]
+
+    def type_of(self, name: str) -> pa.DataType:
+        """The type of a column of this file alone; null if it has no value."""
+        if name in self.declared:
+            return self.declared[name]
+        column = self.examples[name]
+        return pa.null() if column.isna().all() else pa.array(column, from_pandas=True).type
 
     def texts(self, block: Block, golds: Mapping[Any, Any] | None) -> tuple[list[str], list[str]]:
         """The golds and the responses of a block of this file."""
@@ -289,21 +299,24 @@ def _survey_json(path: Path, checks: _Checks, free: set[str]) -> Survey:
         if fault or not name.isascii() and name.encode(errors="replace").decode() != name:
             raise UserError(f"{path}: {fault or f'the name of a column, {name!r}, is no Unicode'}; {_remedy(name)}")
     frame = example_frame(shown, {name for name, count in counts.items() if count < checks.rows})
-    declared = {}
+    declared, faults = {}, {}
     for name, values in shown.items():
         if name in free:
             continue
         try:
             kind = pa.array(frame[name], from_pandas=True).type
-            fault = refusal(name, kind)
-        except (pa.ArrowException, OverflowError, ValueError, TypeError) as error:
-            fault = one_line(error)
-        if fault:
-            fault = values.complaint(name) or f"`{name}` cannot be written to Parquet ({fault})"
-            raise UserError(f"{path}: {fault}; {_remedy(name)}")
+        except _UNFIT as error:
+            fault = values.complaint(name) or f"`{name}` cannot be written to Parquet ({one_line(error)})"
+            raise UserError(f"{path}: {fault}; {_remedy(name)}") from None
+        if fault := refusal(name, kind):
+            faults[name] = values.complaint(name) or f"`{name}` cannot be written to Parquet ({fault})"
         if pa.types.is_nested(kind):
             declared[name] = kind
-    return Survey(path, checks.rows, frame, declared)
+    return Survey(path, checks.rows, frame, declared, faults)
+
+
+# What pyarrow raises at values that do not make a column.
+_UNFIT = (pa.ArrowException, OverflowError, ValueError, TypeError)
 
 
 def _nothing() -> Values:
@@ -337,21 +350,21 @@ def _survey_parquet(path: Path, checks: _Checks, free: set[str]) -> Survey:
     frame = pd.DataFrame() if schema is None else pa.concat_tables(rows).to_pandas().reset_index(drop=True)
     checks.finish(list(map(str, frame.columns)))
     assert schema is not None
-    declared = {}
+    declared, faults = {}, {}
     for name in frame:
         kind = schema.field(name).type
         if name not in free and frame[name].dtype == object and (pa.types.is_nested(kind) or pa.types.is_decimal(kind)):
             declared[name] = _as_inferred(kind, frame[name])
-        if name not in free and (fault := refusal(name, kind)):
-            raise UserError(f"{path}: `{name}` cannot be written to Parquet ({fault}); {_remedy(name)}")
-    return Survey(path, checks.rows, frame, declared)
+        if fault := refusal(name, kind):
+            faults[name] = f"`{name}` cannot be written to Parquet ({fault})"
+    return Survey(path, checks.rows, frame, declared, faults)
 
 
 def _as_inferred(kind: pa.DataType, examples: pd.Series) -> pa.DataType:
     """The same type in pandas' words, whose names of list items differ, where the examples show all of it."""
     try:
         inferred = pa.array(examples, from_pandas=True).type
-    except (pa.ArrowException, ValueError, TypeError):
+    except _UNFIT:
         return kind
     return inferred if inferred == kind else kind
 
@@ -367,20 +380,27 @@ def _output_schema(surveys: Sequence[Survey], without: Sequence[str]) -> pa.Sche
     frames = [one.examples.assign(**GRADED).drop(columns=without, errors="ignore") for one in surveys]
     frame = pd.concat(frames, ignore_index=True)
     fields = []
-    for name in frame:
-        declared = [(one.path, one.declared[name]) for one in surveys if name in one.declared]
+    for name in map(str, frame):
+        having = [one for one in surveys if name in one.examples and name not in GRADED]
         try:
-            if declared and frame[name].dtype == object:
-                parts = [pa.schema([(name, kind)]) for _, kind in declared]
-                kind = pa.unify_schemas(parts, promote_options="permissive").field(name).type
-            else:
-                kind = pa.array(frame[name], from_pandas=True).type
+            kind = _common_type(name, frame[name], having)
             for own in (own for one, own in zip(surveys, frames, strict=True) if one.path.suffix == ".parquet"):
-                ParquetBlock(own).array(str(name), kind)
-        except (pa.ArrowException, OverflowError, ValueError, TypeError) as error:
-            raise UserError(f"{_differing(surveys, str(name)) or one_line(error)}; {_remedy(str(name))}") from None
+                ParquetBlock(own).array(name, kind)
+        except _UNFIT as error:
+            raise UserError(f"{_differing(having, name) or one_line(error)}; {_remedy(name)}") from None
+        if fault := refusal(name, kind):
+            told = next(((one.path, one.faults[name]) for one in having if name in one.faults), (having[0].path, fault))
+            raise UserError(f"{told[0]}: {told[1]}; {_remedy(name)}")
         fields.append(pa.field(name, kind))
     return pa.Table.from_pandas(frame.iloc[:0], schema=pa.schema(fields), preserve_index=False).schema
+
+
+def _common_type(name: str, examples: pd.Series, surveys: Sequence[Survey]) -> pa.DataType:
+    """The type of a column in the output: what pandas infers, but for what a few rows do not show."""
+    if examples.dtype != object or not any(name in one.declared for one in surveys):
+        return pa.array(examples, from_pandas=True).type
+    parts = [pa.schema([(name, one.type_of(name))]) for one in surveys]
+    return pa.unify_schemas(parts, promote_options="permissive").field(name).type
 
 
 def _differing(surveys: Sequence[Survey], name: str) -> str | None:

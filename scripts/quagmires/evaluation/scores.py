@@ -6,9 +6,10 @@ from zlib import crc32
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 
-from quagmires.common.errors import UserError
+from quagmires.common.errors import UserError, one_line
 from quagmires.evaluation.pass_at_k import (
     bootstrap_means,
     macro_average,
@@ -144,14 +145,18 @@ def read_grades(path: Path, columns: list[str]) -> pd.DataFrame:
     Raises
     ------
     UserError
-        a column is missing, there are no rows, or a sample is there twice.
+        the file is damaged, a column is missing, there are no rows, or a sample is there twice.
     """
     if not path.is_file():
         raise UserError(f"{path}: no such file; write it with scripts/grade.py")
-    missing = sorted({*columns, "problem_id", "repetition"} - set(pq.read_schema(path).names))
+    wanted = sorted({*columns, "problem_id", "repetition"})
+    try:
+        missing = sorted(set(wanted) - set(pq.read_schema(path).names))
+        grades = pd.DataFrame() if missing else pd.read_parquet(path, columns=wanted)
+    except (OSError, pa.ArrowException) as error:
+        raise UserError(f"{path}: damaged, or no parquet file ({one_line(error)}); grade again") from None
     if missing:
         raise UserError(f"{path}: no column {', '.join(missing)}; write it with scripts/grade.py")
-    grades = pd.read_parquet(path, columns=sorted({*columns, "problem_id", "repetition"}))
     if grades.empty:
         raise UserError(f"{path}: no rows; sample and grade again")
     twice = grades.duplicated(["problem_id", "repetition"])

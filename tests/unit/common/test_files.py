@@ -1,11 +1,12 @@
 import json
 import os
 
+import pandas as pd
 import pytest
 
 from quagmires.common.errors import UserError
 from quagmires.common.files import whole_directory, whole_file, write_json
-from quagmires.common.tabular import iterate, read_columns, write_jsonl
+from quagmires.common.tabular import iterate, parquet_columns, read_columns, write_jsonl
 
 
 def test_a_failure_leaves_the_old_file_and_no_rubbish(tmp_path):
@@ -60,8 +61,6 @@ def test_bad_data_is_one_line_with_file_and_row(tmp_path, content, message):
 def test_kinds_of_files_hold_the_same_rows(tmp_path):
     import gzip
 
-    import pandas as pd
-
     rows = [{"id": "a", "x": 1}, {"id": "b", "x": 2}]
     write_jsonl(tmp_path / "a.jsonl", rows)
     with gzip.open(tmp_path / "a.jsonl.gz", "wt") as lines:
@@ -74,3 +73,22 @@ def test_kinds_of_files_hold_the_same_rows(tmp_path):
     (tmp_path / "a.csv").write_text("x")
     with pytest.raises(UserError, match="unknown kind of file"):
         list(iterate(tmp_path / "a.csv"))
+
+
+def test_files_that_would_break_a_parser_are_one_line(tmp_path):
+    (tmp_path / "a.jsonl").write_text('{"id": "a"}\n{"id": ' + "[" * 100_000 + "]" * 100_000 + "}\n")
+    with pytest.raises(UserError, match="a.jsonl, line 2: nested too deeply to be read; remove the line"):
+        list(iterate(tmp_path / "a.jsonl"))
+    (tmp_path / "a.parquet").write_bytes(b"")
+    with pytest.raises(UserError, match=r"a.parquet: damaged, or no parquet file \(Parquet file size is 0 bytes\)"):
+        list(iterate(tmp_path / "a.parquet"))
+
+
+def test_columns_of_a_parquet_are_read_by_name(tmp_path):
+    path = tmp_path / "a.parquet"
+    with pytest.raises(UserError, match="no such file"):
+        parquet_columns(path, ["x"])
+    pd.DataFrame({"x": [1], "y": [2]}).to_parquet(path)
+    assert parquet_columns(path, ["y"]).to_dict("list") == {"y": [2]}
+    with pytest.raises(UserError, match="no column `z`; it has x, y"):
+        parquet_columns(path, ["x", "z"])

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 
 from quagmires.evaluation.pass_at_k import mean_with_error, pass_at_k
@@ -162,6 +163,28 @@ def test_broken_grades_are_an_error_in_one_line(tmp_path, spoil, message):
     assert message in result.stderr
     assert result.stderr.count("\n") == 1
     assert not (tmp_path / "scores.json").exists()
+
+
+def test_damaged_grades_are_an_error_in_one_line(tmp_path):
+    (tmp_path / "easy.parquet").write_bytes(b"PAR1 and no more")
+    result = scored({"easy": tmp_path / "easy.parquet"}, tmp_path, check=False)
+    assert result.returncode == 1
+    assert "easy.parquet: damaged, or no parquet file (" in result.stderr
+    assert result.stderr.count("\n") == 1
+
+
+def test_responses_among_the_grades_are_never_read(tmp_path):
+    path = tmp_path / "easy.parquet"
+    TABLES["easy"].assign(response=[f"{i} at length" * 9 for i in range(480)]).to_parquet(path)
+    group = pq.read_metadata(path).row_group(0)
+    [column] = [group.column(i) for i in range(group.num_columns) if group.column(i).path_in_schema == "response"]
+    start = column.dictionary_page_offset or column.data_page_offset
+    content = bytearray(path.read_bytes())
+    content[start : start + column.total_compressed_size] = b"\xff" * column.total_compressed_size
+    path.write_bytes(content)
+    with pytest.raises(OSError):
+        pd.read_parquet(path)
+    assert scored({"easy": path}, tmp_path)[0]["benchmarks"]["easy"]["problems"] == 40
 
 
 def test_contaminated_ids_of_another_type_are_an_error_and_not_a_clean_bill(files, tmp_path):
