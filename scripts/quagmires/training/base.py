@@ -97,11 +97,12 @@ class RunToCheck(Generic[Settings]):
 class Trainer(Protocol[Settings]):
     """SFT or RL of one model on one machine.
 
-    `environment` is the Python environment that it runs in (envs/<environment>-*.lock), `packages` those whose versions
-    are recorded, `run_settings` the type of a run's settings. `read_settings` runs in the workflow's environment and
-    must not import the engine; everything else runs in the trainer's own.
+    `title` is its name in the report, `environment` the Python environment that it runs in (envs/<environment>-*.lock),
+    `packages` those whose versions are recorded, `run_settings` the type of a run's settings. `read_settings` runs in
+    the workflow's environment and must not import the engine; everything else runs in the trainer's own.
     """
 
+    title: str
     environment: str
     packages: tuple[str, ...]
     run_settings: type[Settings]

@@ -1,7 +1,7 @@
 """What was run, for the report: studies, sources and their revisions, settings, seeds, versions, hardware, checks."""
 
 import subprocess
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from quagmires.common import provenance
 from quagmires.common.files import read_record
 from quagmires.config.algorithms import ALGORITHMS
 from quagmires.config.analysis_settings import AnalysisSettings
+from quagmires.config.experiment import Experiment
 from quagmires.config.schema import Config, Model, Pool, ProblemSource
 from quagmires.data import locations
 from quagmires.reporting.html.blocks import (
@@ -27,16 +28,17 @@ from quagmires.reporting.html.blocks import (
     from_rows,
     plain,
 )
+from quagmires.training.trainers import TRAINERS
 
 ANALYSIS_PACKAGES = ("snakemake", "pandas", "numpy", "scipy", "statsmodels", "matplotlib")
-# Where each stage leaves its versions and hardware, below the results of an experiment; {model} is one of its models,
-# {algorithm} the RL algorithm and
-# {rl} its title.
-# A checkpoint's model may be gone after it was sampled from: what the check of its settings saw is left.
+# Where each stage leaves its versions and hardware, below the results of an experiment: {model} is one of its models,
+# {algorithm} the RL algorithm of that model and {rl} its title, {environment} that of RL's trainer.
+# A checkpoint's model may be gone after it was sampled from: what the check of its settings saw is left. (The settings
+# themselves, beside it, hold no versions.)
 RECORDS = {
     "SFT": "{model}/*/sft/model/training.json",
     "{rl}": "{model}/*/{algorithm}/*/run*/checkpoint*/model/checkpoint.json",
-    "{rl}, check of settings": "data/checks/*.{model}.*.json",
+    "{rl}, check of settings": "data/checks/{environment}.{model}.*.json",
     "Sampling before RL": "{model}/*/sft/eval/samples.json",
     "Sampling after RL": "{model}/*/{algorithm}/*/run*/checkpoint*/eval/samples.json",
     "Generalization loss": "{model}/*/sft/generalization_loss.*.json",
@@ -44,11 +46,12 @@ RECORDS = {
 
 
 def what_was_run(
-    results: Path, config: Config, settings: AnalysisSettings, metrics: pd.DataFrame | None
+    results: Path, experiment: Experiment, settings: AnalysisSettings, metrics: pd.DataFrame | None
 ) -> Iterator[Block]:
     """Of an experiment's results folder; `metrics` is None where there are none yet."""
+    config = experiment.config
     used = {study.model: config.models[study.model] for study in config.studies.values()}
-    ran = engines(results, used, config.rl.algorithm)
+    ran = engines(results, experiment)
     if ran is None:
         yield Gap(f"{results} holds no record of any run: what follows is what the config asks for.")
     yield Part("studies", "Studies", [studies(settings, metrics)])
@@ -59,7 +62,7 @@ def what_was_run(
     ]
     yield Part("models", "Models", [models(results, used), *notes])
     yield Part("data", "Data", [datasets(results, config)])
-    yield Part("settings", "Settings and seeds", [key_settings(config), *_whole_config(config)])
+    yield Part("settings", "Settings and seeds", [key_settings(experiment), *_whole_config(config)])
     proofs = [Text(plain(sentence)) for sentence in checks(results, used)]
     seen = [ran] if ran else [Gap("Versions and hardware of the runs are not known.")]
     yield Part("engines", "Engines and hardware", [*seen, *proofs, workflow(config)])
@@ -113,17 +116,18 @@ def _source(block: Model | Pool | ProblemSource, kind: str) -> tuple[str, str]:
     return identity, (downloaded.get("commit") or block.hub.revision)[:12] or "not pinned, not downloaded"
 
 
-def key_settings(config: Config) -> ReportTable:
+def key_settings(experiment: Experiment) -> ReportTable:
     """The settings that a reader asks for first; the whole config is below them."""
+    config, algorithm = experiment.config, experiment.algorithm_title
     sft, rl, evaluation, analysis = config.sft, config.rl, config.evaluation, config.analysis
-    algorithm = ALGORITHMS[rl.algorithm].title
+    (sft_by, _), (rl_by, _) = _trainer("sft", sft.trainer), _trainer("rl", rl.trainer)
     rows = {
         "seed": f"{config.seed}; {algorithm} run r has {config.seed} + r - 1",
         "prompt": f"the problem, a space, “{config.prompt.instruction}”",
-        "SFT": f"LLaMA-Factory; learning rate {sft.learning_rate:g}, epochs {sft.epochs:g} (where the run sheet has no"
+        "SFT": f"{sft_by}; learning rate {sft.learning_rate:g}, epochs {sft.epochs:g} (where the run sheet has no"
         f" others), global batch {sft.global_batch_size}, at most {sft.cutoff_tokens:,} tokens, validation examples"
         f" {sft.validation_examples:,}, devices of a run {sft.devices}",
-        algorithm: f"verl; learning rate {rl.learning_rate:g}, epochs {rl.epochs:g}, problems of a step"
+        algorithm: f"{rl_by}; learning rate {rl.learning_rate:g}, epochs {rl.epochs:g}, problems of a step"
         f" {rl.batch_size}, rollouts of a problem {rl.rollouts}, temperature {rl.temperature:g}, KL"
         f" {rl.kl_coefficient:g}, entropy {rl.entropy_coefficient:g}, at most {rl.max_prompt_tokens:,} +"
         f" {rl.max_response_tokens:,} tokens, runs of an SFT model {rl.runs}, evaluated checkpoints of a run"
@@ -137,6 +141,12 @@ def key_settings(config: Config) -> ReportTable:
     return from_rows(["setting", "value"], rows.items(), "Settings")
 
 
+def _trainer(stage: str, name: str) -> tuple[str, str]:
+    """The title and the environment of a trainer; of one that is not registered here, its name and any environment."""
+    trainer = TRAINERS[stage].get(name)
+    return (trainer.title, trainer.environment) if trainer else (name, "*")
+
+
 def _whole_config(config: Config) -> list[Block]:
     values = config.model_dump(mode="json", exclude_defaults=True)
     return [
@@ -144,20 +154,23 @@ def _whole_config(config: Config) -> list[Block]:
     ]
 
 
-def engines(results: Path, used: dict[str, Model], algorithm: str) -> ReportTable | None:
+def engines(results: Path, experiment: Experiment) -> ReportTable | None:
     """One row for each set of versions and hardware that a stage ran with, with the number of records that say so.
 
     None where no run left a record.
     """
+    _, environment = _trainer("rl", experiment.config.rl.trainer)
     rows = []
     for stage, pattern in RECORDS.items():
-        found: Counter[tuple[str, str]] = Counter()
-        patterns = (pattern.format(model=model, algorithm=algorithm) for model in used)
-        for path in (path for one in patterns for path in sorted(results.glob(one))):
-            one = read_record(path)
-            if "versions" in one:
-                found[_versions(one["versions"]), _hardware(one.get("hardware") or {})] += 1
-        rows += [[stage.format(rl=ALGORITHMS[algorithm].title), count, *texts] for texts, count in found.most_common()]
+        found: defaultdict[str, Counter[tuple[str, str]]] = defaultdict(Counter)
+        for model in dict.fromkeys(study.model for study in experiment.config.studies.values()):
+            algorithm = experiment.rl[model].algorithm
+            named = stage.format(rl=ALGORITHMS[algorithm].title)
+            for path in sorted(results.glob(pattern.format(model=model, algorithm=algorithm, environment=environment))):
+                one = read_record(path)
+                if "versions" in one:
+                    found[named][_versions(one["versions"]), _hardware(one.get("hardware") or {})] += 1
+        rows += [[named, count, *texts] for named, own in found.items() for texts, count in own.most_common()]
     return from_rows(["stage", "records", "versions", "hardware"], rows, "Engines and hardware") if rows else None
 
 

@@ -88,7 +88,7 @@ def sections(given: Sources) -> list[Section]:
     return [
         Section("answer", "Which SFT model to take through RL", complete(answers(decided, large_k))),
         Section("decisions", "Ranking and predictions in full", complete(decisions(decided, large_k))),
-        Section("runs", "What was run", complete(what_was_run(results, config, settings, metrics))),
+        Section("runs", "What was run", complete(what_was_run(results, given.experiment, settings, metrics))),
         Section("sheet", "Run sheet", complete(run_sheet(results))),
         Section("contamination", "Contamination", complete(contamination(results))),
         Section("tables", "Tables", complete(tables(given))),
@@ -129,7 +129,8 @@ def contamination(results: Path) -> Iterator[Block]:
 
 
 def contamination_layout(path: Path) -> TableLayout:
-    """A row for each benchmark, a column for each set; the share of problems that stand in any set after their number.
+    """A row for each benchmark, a column for each set; the share of problems that stand in any set after their number,
+    where there are problems.
 
     Raises
     ------
@@ -137,8 +138,8 @@ def contamination_layout(path: Path) -> TableLayout:
         not what contamination_table.py writes.
     """
     table = pd.read_csv(path, dtype=str, keep_default_na=False).drop(columns="any_set_share")
-    shares = table["any_set"].astype(int) / table["problems"].astype(int)
-    table["any_set"] = [f"{count} ({share:.1%})" for count, share in zip(table["any_set"], shares, strict=True)]
+    counts = zip(table["any_set"].astype(int), table["problems"].astype(int), strict=True)
+    table["any_set"] = [f"{found} ({found / total:.1%})" if total else "" for found, total in counts]
     first, *others = table.columns
     columns = [Column(first, left=True), *(Column(name.replace("any_set", "any set")) for name in others)]
     return TableLayout(columns, [[Cell(text or MISSING) for text in row] for row in table.itertuples(index=False)])
@@ -180,7 +181,9 @@ def training(given: Sources) -> Iterator[Block]:
 
 def captioned(name: str, caption: Callable[..., str], given: Sources) -> tuple[str, str]:
     """The title and the caption of a figure or table; where there is no caption, what is wrong with the captions."""
-    named = title(name).replace("GRPO", given.experiment.algorithm_title)
+    named = title(name)
+    if name == "grpo_training":
+        named = named.replace("GRPO", given.experiment.algorithm_title)
     try:
         return named, caption(name, given.settings, given.captions)
     except UserError as error:

@@ -50,6 +50,7 @@ MODEL_JSON = (
 class LLaMAFactory:
     """See `training.base.Trainer`."""
 
+    title: str = "LLaMA-Factory"
     environment: str = "sft"
     packages: tuple[str, ...] = (
         "llamafactory",

@@ -40,6 +40,7 @@ REWARD = SCRIPTS / "quagmires" / "grading" / "reward.py"
 class Verl:
     """See `training.base.Trainer`."""
 
+    title: str = "verl"
     environment: str = "grpo"
     packages: tuple[str, ...] = (
         "verl",
