@@ -16,6 +16,7 @@ COMMANDS = {
     "plan": "count what an experiment costs before it runs",
     "compare": "compare two checkpoints on the same problems",
     "contamination": "find benchmark problems in a training set",
+    "browse": "look through the responses of an evaluation in a browser",
     "report": "write the report of an experiment",
 }
 # What commands and rules start for themselves.
