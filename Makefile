@@ -1,5 +1,5 @@
 # make setup | demo | example | test | test-fast | evaluate-smollm2 | locks | lint | docs
-#      benchmark-{grading,sampling,contamination,curation,dag,prediction,coverage} | backtest-{demo,simulation}
+#      benchmark-{grading,sampling,contamination,curation,dag,prediction,browse,coverage} | backtest-{demo,simulation}
 PYTHON ?= python3.11
 CORES ?= 2
 BIN := .envs/workflow/bin
@@ -7,8 +7,8 @@ SNAKEMAKE := $(BIN)/snakemake --profile profiles/local --cores $(CORES)
 SETUP := .envs/workflow/setup.sha256
 
 .PHONY: docs setup demo example example-metrics test test-fast lint locks evaluate-smollm2 benchmark-grading \
-	benchmark-sampling benchmark-contamination benchmark-curation benchmark-dag benchmark-prediction benchmark-coverage \
-	backtest-simulation backtest-demo
+	benchmark-sampling benchmark-contamination benchmark-curation benchmark-dag benchmark-prediction benchmark-browse \
+	benchmark-coverage backtest-simulation backtest-demo
 
 setup: $(SETUP)
 
@@ -111,6 +111,10 @@ benchmark-dag: setup
 # 10,000 splits by all predictors against a loop of statsmodels.
 benchmark-prediction: setup
 	@OMP_NUM_THREADS=1 $(BIN)/python benchmarks/prediction.py
+
+# The page of 10,000 responses in headless Chromium, against pandas' DataFrame.to_html.
+benchmark-browse: setup
+	@OMP_NUM_THREADS=1 $(BIN)/python benchmarks/browse.py
 
 # How often 90 % intervals hold the truth in simulated worlds.
 benchmark-coverage: setup
