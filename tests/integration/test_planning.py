@@ -183,6 +183,11 @@ def test_too_large_a_plan_is_refused_in_one_line_with_its_biggest_items(plan):
     assert ", ".join(named) in message
 
 
+def test_the_biggest_items_are_called_by_the_algorithm():
+    with pytest.raises(UserError, match=r"the biggest items are \S+ Dr\. GRPO [0-9,]+, "):
+        check_budget(experiment(costs__max_gpu_hours=100_000, rl__algorithm="dr_grpo"))
+
+
 def test_a_plan_just_above_its_limit_is_refused(plan):
     with pytest.raises(UserError, match="max_gpu_hours"):
         check_budget(experiment(costs__max_gpu_hours=plan["totals"]["device_hours"] - 1))

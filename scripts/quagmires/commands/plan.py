@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from quagmires.common import installation
 from quagmires.common.files import whole_file, write_json, write_text
 from quagmires.config.experiment import read_experiment
 from quagmires.planning import throughput
@@ -35,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Do what the command line asks for."""
-    experiment = read_experiment(options.config)
+    experiment = read_experiment(map(installation.given_or_shipped, options.config))
     config, speeds = experiment.config, throughput.of(experiment.config, options.measured)
     jobs = planned_jobs(experiment, speeds)
     plan = make_plan(experiment, speeds, jobs, config.costs.gpus if on_gpus(config) else options.jobs)

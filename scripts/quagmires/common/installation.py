@@ -13,6 +13,17 @@ def shipped(path: str) -> Path:
     return (CHECKOUT or PACKAGE / "shipped") / path
 
 
+def given_or_shipped(path: str | Path) -> Path:
+    """A file that a person or a config names; where there is none of that path, the one that is shipped, if one is.
+
+    `config/base.yaml` is so found from any folder, and by an installed package.
+    """
+    path = Path(path)
+    if path.exists() or path.is_absolute() or not shipped(str(path)).is_file():
+        return path
+    return shipped(str(path))
+
+
 def cache() -> Path:
     """Where an installed package keeps what it builds."""
     import platformdirs

@@ -98,8 +98,9 @@ def check_budget(experiment: Experiment, jobs: Sequence[Job] | None = None) -> N
     if total <= limit:
         return
     items: defaultdict[tuple[str, str], float] = defaultdict(float)
+    titles = stage_titles(experiment)
     for job in jobs:
-        items[job.study, STAGES[job.stage]] += job.device_hours
+        items[job.study, titles[job.stage]] += job.device_hours
     most = sorted(items.items(), key=lambda item: item[1], reverse=True)[:3]
     biggest = ", ".join(f"{study} {stage} {hours:,.0f}" for (study, stage), hours in most)
     raise UserError(

@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from quagmires.common import installation
 from quagmires.config.loading import Files, validate
 from quagmires.config.schema import Block, Cluster, Config, Name
 
@@ -116,7 +117,7 @@ class Throughput:
 
 
 def read(config: Config, *paths: str | Path) -> Throughput:
-    """Speeds by the given files, of which a later one goes before an earlier one.
+    """Speeds by the given files, of which a later one goes before an earlier one. The default table is found anywhere.
 
     Raises
     ------
@@ -128,7 +129,7 @@ def read(config: Config, *paths: str | Path) -> Throughput:
         accelerator=config.accelerator,
         cluster=config.cluster,
         parameters={name: model.parameters for name, model in config.models.items()},
-        tables=tuple(_table(str(path)) for path in paths),
+        tables=tuple(_table(str(installation.given_or_shipped(path))) for path in paths),
     )
 
 

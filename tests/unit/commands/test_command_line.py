@@ -1,6 +1,9 @@
+import os
 import re
+import shutil
 import subprocess
 import sys
+import tomllib
 
 import pytest
 
@@ -82,3 +85,25 @@ def test_an_installed_package_ships_the_files_that_its_commands_read():
         for one in [name.replace("{accelerator}", kind) for kind in ("cpu", "cuda")]:
             assert f'"{one}" = "quagmires/shipped/{one}"' in brought
             assert installation.shipped(one).is_file()
+
+
+def test_an_installed_package_plans_outside_a_checkout(tmp_path):
+    """Laid out as the wheel installs it: the table of speeds and base.yaml are the shipped ones."""
+    package, elsewhere = tmp_path / "site-packages" / "quagmires", tmp_path / "elsewhere"
+    shutil.copytree(SCRIPTS / "quagmires", package, ignore=shutil.ignore_patterns("__pycache__"))
+    wheel = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]["wheel"]
+    for source, target in wheel["force-include"].items():
+        path = package.parent / target
+        path.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / source, path)
+    elsewhere.mkdir()
+    shutil.copy(ROOT / "config" / "paper.yaml", elsewhere / "mine.yaml")
+    command = [sys.executable, "-m", "quagmires.commands", "plan", "--config", "config/base.yaml", "mine.yaml"]
+    environment = {**os.environ, "PYTHONPATH": str(package.parent)}
+    given = {"cwd": elsewhere, "env": environment, "capture_output": True, "text": True}
+    plan = subprocess.run([*command, "--output-folder", "plan"], **given)
+    assert plan.returncode == 0, plan.stderr
+    assert "GPU-hours" in plan.stdout and (elsewhere / "plan" / "plan.json").is_file()
+    command[-1] = "yours.yaml"
+    refused = subprocess.run([*command, "--output-folder", "plan"], **given)
+    assert refused.stderr == "error: yours.yaml: no such config file\n"
