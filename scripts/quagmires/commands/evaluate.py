@@ -131,10 +131,14 @@ def grade_and_score(options: argparse.Namespace, problems: dict[str, Path], task
 
 
 def start(python: Path | str, command: list, environment: dict[str, str] | None = None, quiet: bool = False) -> None:
-    """Run one step in an environment; it has said what is wrong when it fails."""
+    """Run one step in an environment; it has said what is wrong when it fails.
+
+    It imports this library, then what PYTHONPATH says, and nothing from the folder that the command is typed in.
+    """
+    path = os.pathsep.join(filter(None, [str(installation.import_path()), os.environ.get("PYTHONPATH")]))
     result = subprocess.run(
         [str(python), "-m", "quagmires.commands", *(str(part) for part in command)],
-        env={**os.environ, "PYTHONPATH": str(installation.import_path()), **(environment or {})},
+        env={**os.environ, "PYTHONPATH": path, "PYTHONSAFEPATH": "1", **(environment or {})},
         stdout=subprocess.DEVNULL if quiet else None,
     )
     if result.returncode:
