@@ -112,7 +112,7 @@ rule prompt_parity:
         f"{LOGS}/prompt_parity/{{model}}.log",
     localrule: True
     message:
-        "Prompts of {wildcards.model}: the same for LLaMA-Factory, verl and vLLM?"
+        "Prompts of {wildcards.model}: the same for both trainers and vLLM?"
     shell:
         "{PYTHON} scripts/check_prompt_parity.py --rendered {input} --output {output}"
         + LOGGED

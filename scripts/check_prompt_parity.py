@@ -1,4 +1,4 @@
-"""Compare prompts as LLaMA-Factory, verl and vLLM tokenize them; any difference is an error that shows both."""
+"""Compare prompts as both trainers and vLLM tokenize them; any difference is an error that shows both."""
 
 import argparse
 from pathlib import Path

@@ -147,7 +147,7 @@ def check_predictors(config: Config, files: Files) -> None:
     for name, settings in config.tables.items():
         for position, predictor in enumerate(settings.predictors):
             where = ("tables", name, "predictors", position)
-            check_known(files, where, predictor, PREDICTORS, "predictor", "predictors.py")
+            check_known(files, where, predictor, PREDICTORS, "predictor", "prediction/predictors.py")
 
 
 def _where(config: Config, model: str, stage: str, key: str) -> Location:

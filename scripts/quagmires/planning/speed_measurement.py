@@ -3,7 +3,7 @@
 - SFT (training.json): seconds are a start, and tokens at some speed, fitted over the runs of a model. A run that was
   resumed is left out: its seconds are those of the last attempt, its tokens all.
 - Sampling (samples.json): tokens by the seconds of drawing; the start of such a job is not on record.
-- GRPO (metrics.jsonl): of each step's seconds the log-probabilities and the update make one speed, all else (rollouts,
+- RL (metrics.jsonl): of each step's seconds the log-probabilities and the update make one speed, all else (rollouts,
   rewards, weights to vLLM, saving) the other. verl's own `timing_s/gen` is only what it waited for rollouts.
 """
 
@@ -145,7 +145,7 @@ _STAGES = {"sft": _sft, "sampling": _sampling, "grpo": _rl}
 
 
 def _steps(path: Path) -> list[dict[str, float]]:
-    """The steps of a finished GRPO run; none where there is no such file, or it lacks what is needed."""
+    """The steps of a finished RL run; none where there is no such file, or it lacks what is needed."""
     try:
         rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
     except (OSError, ValueError):

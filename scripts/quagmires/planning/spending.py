@@ -1,4 +1,4 @@
-"""What finished jobs took: from Snakemake's benchmarks (SFT, GRPO) and from the records of sampling.
+"""What finished jobs took: from Snakemake's benchmarks (SFT, RL) and from the records of sampling.
 
 Snakemake's benchmark is of the attempt that finished. Not on record are attempts that were cut off, the generalization
 loss, and the start of sampling jobs, so what is spent is a little more.

@@ -15,7 +15,7 @@ from quagmires.common import installation
 from quagmires.config.loading import Files, validate
 from quagmires.config.schema import Block, Cluster, Config, Name
 
-# In tokens a second on one device. Both of GRPO are per response token, and a step takes the sum of both: sampling is
+# In tokens a second on one device. Both of RL are per response token, and a step takes the sum of both: sampling is
 # rollouts and all that is not the update, which includes the log-probabilities before it.
 Kind = Literal["sft", "loss", "sampling", "grpo_sampling", "grpo_update"]
 # The jobs that start an engine.
@@ -26,7 +26,7 @@ Source = Literal["measured", "estimated"]
 Rate = Annotated[float, Field(gt=0)]
 
 # For each parameter and token, where there is no entry: 2 forward, 4 backward, and 2 to recompute activations (gradient
-# checkpointing). GRPO's update has one more forward pass, for the old log-probabilities.
+# checkpointing). RL's update has one more forward pass, for the old log-probabilities.
 OPERATIONS: dict[Kind, int] = {"sft": 8, "loss": 2, "sampling": 2, "grpo_sampling": 2, "grpo_update": 10}
 _BY_SAMPLING = ("sampling", "grpo_sampling")
 # A process with tiny matrices on a CPU, in operations a second: a guess, the demo's models are measured.

@@ -22,7 +22,7 @@ def studies_of(path: Path, settings: AnalysisSettings) -> dict[str, pd.DataFrame
     Raises
     ------
     UserError
-        see `stored_metrics.read_metrics`.
+        see `metrics_file.read_metrics`.
     """
     metrics = read_metrics(path, settings)
     studies = {name: metrics[metrics["study"] == name] for name in settings.studies}

@@ -37,7 +37,9 @@ class RunSettings(Block):
             raise UserError(f"--run: {where}: {first['msg'][0].lower()}{first['msg'][1:]}") from None
 
     def as_dict(self) -> dict[str, Any]:
-        """The settings as they are written; what they were before a setting existed is left out, so that finished runs
+        """The settings as they are written.
+
+        A setting that has the value which all runs had before there was a choice is left out, so that finished runs
         stay finished.
         """
         return self.model_dump()

@@ -189,7 +189,7 @@ def test_a_study_that_cannot_be_run_is_refused(path, value, message, files, monk
     [
         ("tables.r2.studies", ["tiy"], "tables.r2.studies[0]: unknown study 'tiy'; `studies` has toy"),
         ("figures.linear_fit.studies", ["tiy"], "figures.linear_fit.studies[0]: unknown study 'tiy'"),
-        ("tables.r2.predictors", ["pass_at_2"], "tables.r2.predictors[0]: unknown predictor 'pass_at_2'; "),
+        ("tables.r2.predictors", ["pass_at_2"], "unknown predictor 'pass_at_2'; `prediction/predictors.py` has "),
         ("studies.toy.calibration", ["random-500"], "studies.toy.calibration[0]: unknown recipe 'random-500'; "),
         ("analysis.budgets", [5e9, 2e9], "analysis.budgets: [5000000000.0, 2000000000.0] must rise"),
         ("figures.linear_fit.kind", "lines", "figures.linear_fit.kind: "),
