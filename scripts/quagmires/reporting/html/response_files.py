@@ -231,6 +231,8 @@ def _values(path: Path, name: str, column: pa.ChunkedArray) -> Any:
             raise UserError(f"{path}: `{name}` is not whole numbers ({column.type}); make it again")
         return column.to_numpy()
     if name == "correct":
+        if not pa.types.is_boolean(column.type):
+            raise UserError(f"{path}: `correct` is not true or false ({column.type}); make it again")
         return pd.Series(column.to_pylist(), dtype=object)
     return pd.Series(text_of(column), dtype=object)
 

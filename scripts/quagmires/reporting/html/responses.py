@@ -7,8 +7,8 @@ themselves (`DecompressionStream`), and holds no character that could end an ele
 
 Formulas are set as MathML by Temml, in the page and only those in view. Two thousand tokens of LaTeX cannot be read as
 they stand, so problem, answer and response are all set; one key shows them raw, as the grader saw them. Temml makes
-MathML alone, which browsers draw with a font of the machine. KaTeX needs its fonts in the file for its own layout, and a
-library for Python would have to set every formula of every response beforehand.
+MathML alone, which browsers draw with a font of the machine. KaTeX needs its fonts in the file for its own layout, and
+a library for Python would have to set every formula of every response beforehand.
 
 A response is hostile. It becomes text nodes and MathML, nothing else, and the policy of the page lets the browser run
 its two scripts by their hashes, and load nothing.

@@ -114,6 +114,9 @@ def spoil(folder, what):
         write(shard, pd.concat([rows, rows]))
     elif what == "grades":
         (folder / "easy/grades.parquet").write_text("no parquet")
+    elif what == "verdicts":
+        grades = folder / "easy/grades.parquet"
+        write(grades, pd.read_parquet(grades).assign(correct="yes"))
     elif what == "listing":
         (folder / "samples.json").write_text("[1]")
     elif what == "nothing listed":
@@ -135,6 +138,7 @@ def spoil(folder, what):
         ("listing", r"samples.json: not what sampling writes \(TypeError\)"),
         ("nothing listed", r"samples.json: lists no samples"),
         ("numbers", r"`n_tokens` is not whole numbers \("),
+        ("verdicts", r"grades.parquet: `correct` is not true or false \("),
         ("response", r"no column `response`"),
         ("finish_reason", r"no column `finish_reason`; make it again"),
     ],
