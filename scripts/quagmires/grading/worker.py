@@ -11,6 +11,8 @@ import signal
 import sys
 from typing import Any
 
+import psutil
+
 from quagmires.common.errors import command_line
 from quagmires.config.task_names import MATH
 from quagmires.grading.task import find_task
@@ -62,8 +64,7 @@ def main() -> None:
 
 def _memory_in_use() -> int:
     # Not `ru_maxrss`, which begins with the size of the process that started this one.
-    with open("/proc/self/statm") as statm:
-        return int(statm.read().split()[1]) * resource.getpagesize()
+    return psutil.Process().memory_info().rss
 
 
 def _late(*_: object) -> None:

@@ -13,6 +13,8 @@ import time
 from pathlib import Path
 from typing import IO
 
+import psutil
+
 from quagmires.config.task_names import MATH
 from quagmires.grading.verdicts import DIFFERENT, TIMEOUT, UNPARSABLE, VERIFIED
 
@@ -100,10 +102,10 @@ def _pipes(process: subprocess.Popen[bytes]) -> tuple[IO[bytes], IO[bytes]]:
 def _processor_seconds(process: subprocess.Popen[bytes]) -> float:
     """What a process has used so far, user and system; a dead one has used nothing."""
     try:
-        fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
+        times = psutil.Process(process.pid).cpu_times()
+    except psutil.NoSuchProcess:
         return 0.0
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return times.user + times.system
 
 
 def _read_line(process: subprocess.Popen[bytes], timeout: float, processor_seconds: float = math.inf) -> str | None:
