@@ -4,6 +4,8 @@
 
 Reads parquet or JSON lines (plain or gzip) with `gold` and `response`, or with `problem_id` and `response` and the
 golds in a benchmark file. Other columns pass through. With --shards-of it grades all benchmarks of one evaluation.
+Files may be larger than the memory. They are checked as a whole before the first response is graded; a grading that was
+killed, or found the disk full, goes on where it was when the same command is run again.
 """
 
 import argparse

@@ -11,8 +11,8 @@ import json
 import os
 import re
 import threading
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import CancelledError, Future
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
 from functools import cache
 from pathlib import Path
 from types import TracebackType
@@ -101,7 +101,8 @@ class KeepingGrader:
         self._task, self._grader, self._kept = task, grader, kept
         self._extract = find_task(task).extract
         self._lock = threading.Lock()
-        self._compared: dict[bytes, Future[str]] = {}
+        # By pair, the verdicts of the block that it is compared for.
+        self._compared: dict[bytes, Future[dict[bytes, str]]] = {}
 
     def grade_many(self, golds: Sequence[str], responses: Sequence[str]) -> list[Grade]:
         """Grade responses against golds of the same length."""
@@ -110,16 +111,27 @@ class KeepingGrader:
             None if answer is None else _key(self._task, gold, answer)
             for gold, answer in zip(golds, answers, strict=True)
         ]
-        reasons, elsewhere, new = self._share(keys)
+        own: Future[dict[bytes, str]] = Future()
+        reasons, elsewhere, new = self._share(keys, own)
         try:
             for start in range(0, len(new), _BATCH):
                 batch = dict(itertools.islice(new.items(), start, start + _BATCH))
                 chosen = list(batch.values())
                 grades = self._grader.grade_many([golds[i] for i in chosen], [responses[i] for i in chosen])
-                reasons |= self._finish({key: grade.reason for key, grade in zip(batch, grades, strict=True)})
+                fresh = {key: grade.reason for key, grade in zip(batch, grades, strict=True)}
+                with self._lock:
+                    self._kept.keep(fresh)
+                reasons |= fresh
+            own.set_result(dict(reasons))
+        except BaseException as error:
+            # Nobody may wait for what is left open.
+            own.set_exception(error)
+            raise
         finally:
-            self._give_up(new)
-        reasons |= {key: future.result() for key, future in elsewhere.items()}
+            with self._lock:
+                for key in new:
+                    del self._compared[key]
+        reasons |= {key: future.result()[key] for key, future in elsewhere.items()}
         return [
             Grade(None, False, NO_ANSWER)
             if key is None or answer is None
@@ -128,35 +140,22 @@ class KeepingGrader:
         ]
 
     def _share(
-        self, keys: Sequence[bytes | None]
-    ) -> tuple[dict[bytes, str], dict[bytes, "Future[str]"], dict[bytes, int]]:
+        self, keys: Sequence[bytes | None], own: "Future[dict[bytes, str]]"
+    ) -> tuple[dict[bytes, str], dict[bytes, "Future[dict[bytes, str]]"], dict[bytes, int]]:
         """Which pairs have a verdict, which are compared for another block, and which are ours, with a row of each."""
         reasons, elsewhere, new = {}, {}, {}
-        first = {key: index for index, key in reversed([*enumerate(keys)]) if key is not None}
         with self._lock:
-            for key, index in sorted(first.items(), key=lambda item: item[1]):
+            for index, key in enumerate(keys):
+                if key is None or key in new or key in reasons:
+                    continue
                 if (reason := self._kept.get(key)) is not None:
                     reasons[key] = reason
                 elif key in self._compared:
                     elsewhere[key] = self._compared[key]
                 else:
                     new[key] = index
-                    self._compared[key] = Future()
+                    self._compared[key] = own
         return reasons, elsewhere, new
-
-    def _finish(self, reasons: dict[bytes, str]) -> dict[bytes, str]:
-        with self._lock:
-            self._kept.keep(reasons)
-            for key, reason in reasons.items():
-                self._compared.pop(key).set_result(reason)
-        return reasons
-
-    def _give_up(self, keys: Iterable[bytes]) -> None:
-        """Let nobody wait for what an error has left open."""
-        with self._lock:
-            for key in keys:
-                if future := self._compared.pop(key, None):
-                    future.set_exception(CancelledError())
 
 
 def _key(task: str, gold: str, answer: str) -> bytes:

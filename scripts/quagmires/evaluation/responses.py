@@ -88,7 +88,7 @@ class ParquetBlock:
 def blocks(path: Path) -> Iterator[Block]:
     """A file's rows in file order, a few megabytes at a time."""
     if path.suffix == ".parquet":
-        yield from (ParquetBlock(table.to_pandas()) for table in _tables(path))
+        yield from (ParquetBlock(_frame(path, table)) for table in _tables(path))
         return
     size = 0
 
@@ -116,6 +116,14 @@ def _tables(path: Path) -> Iterator[pa.Table]:
             batches = []
     if batches:
         yield pa.Table.from_batches(batches)
+
+
+def _frame(path: Path, table: pa.Table) -> pd.DataFrame:
+    try:
+        return table.to_pandas()
+    # A damaged note on the columns, which pandas has left in the file, leads anywhere.
+    except Exception as error:
+        raise UserError(f"{path}: damaged ({one_line(error)}); copy or make it again") from None
 
 
 def _parse(line: bytes) -> Any:
@@ -346,8 +354,8 @@ def _survey_parquet(path: Path, checks: _Checks, free: set[str]) -> Survey:
                     chosen.add(pc.index(column.is_null(), is_null).as_py())
         if chosen:
             rows.append(table.take(sorted(chosen)))
-        checks.take(ParquetBlock(table.to_pandas()))
-    frame = pd.DataFrame() if schema is None else pa.concat_tables(rows).to_pandas().reset_index(drop=True)
+        checks.take(ParquetBlock(_frame(path, table)))
+    frame = pd.DataFrame() if schema is None else _frame(path, pa.concat_tables(rows)).reset_index(drop=True)
     checks.finish(list(map(str, frame.columns)))
     assert schema is not None
     declared, faults = {}, {}

@@ -211,6 +211,21 @@ def test_a_damaged_parquet_is_one_line(tmp_path, kind):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("seed", range(60))
+def test_any_damage_is_harmless_or_one_line(tmp_path, seed):
+    rng, file = random.Random(seed), tmp_path / "a.parquet"
+    frame = pd.DataFrame({"response": [f"{i} é" * 9 for i in range(50)], "gold": "2", "list": [[1]] * 50})
+    frame.to_parquet(file, compression=rng.choice(("snappy", "zstd", None)))
+    content = bytearray(file.read_bytes())
+    for _ in range(rng.choice((1, 3, 20))):
+        content[rng.randrange(len(content))] = rng.randrange(256)
+    file.write_bytes(content)
+    try:
+        survey([file], None, None, [])
+    except UserError as error:
+        assert "\n" not in str(error)
+
+
 def test_parquet_without_rows_with_text_that_is_none_or_a_column_twice_is_refused(tmp_path):
     file = tmp_path / "a.parquet"
     pd.DataFrame(columns=["gold", "response"]).to_parquet(file)
