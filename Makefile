@@ -1,5 +1,6 @@
 # make setup | demo | example | test | test-fast | evaluate-smollm2 | locks | lint | docs
-#      benchmark-{grading,sampling,contamination,curation,dag,prediction,browse,coverage} | backtest-{demo,simulation}
+#      benchmark-{grading,grading-memory,sampling,contamination,curation,dag,prediction,browse,coverage}
+#      backtest-{demo,simulation}
 PYTHON ?= python3.11
 CORES ?= 2
 BIN := .envs/workflow/bin
@@ -7,8 +8,8 @@ SNAKEMAKE := $(BIN)/snakemake --profile profiles/local --cores $(CORES)
 SETUP := .envs/workflow/setup.sha256
 
 .PHONY: docs setup demo example example-metrics test test-fast lint locks evaluate-smollm2 benchmark-grading \
-	benchmark-sampling benchmark-contamination benchmark-curation benchmark-dag benchmark-prediction benchmark-browse \
-	benchmark-coverage backtest-simulation backtest-demo
+	benchmark-grading-memory benchmark-sampling benchmark-contamination benchmark-curation benchmark-dag \
+	benchmark-prediction benchmark-browse benchmark-coverage backtest-simulation backtest-demo
 
 setup: $(SETUP)
 
@@ -88,6 +89,13 @@ GRADED ?=
 
 benchmark-grading: setup
 	@OMP_NUM_THREADS=1 $(BIN)/python benchmarks/grading.py $(if $(GRADED),--data $(GRADED))
+
+# One file of GIGABYTES; AGAINST: the folder `scripts` of another checkout, for comparison.
+GIGABYTES ?= 1
+AGAINST ?=
+
+benchmark-grading-memory: setup
+	@OMP_NUM_THREADS=1 $(BIN)/python benchmarks/grading_memory.py --gigabytes $(GIGABYTES) $(if $(AGAINST),--against $(AGAINST))
 
 SMALL := results/demo-small
 benchmark-sampling: setup
