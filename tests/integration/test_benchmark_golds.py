@@ -96,7 +96,7 @@ def spellings_of_elements(text: str) -> list[str]:
         columns = int(held.frame.partition("x")[2])
         rows = [held.items[k : k + columns] for k in range(0, len(held.items), columns)]
         body = r" \\ ".join(" & ".join(f" {cell}" for cell in row) for row in rows)
-        return [rf"\begin{{{kind}}} {body} \end{{{kind}}}" for kind in ("pmatrix", "bmatrix", "Bmatrix", "vmatrix")]
+        return [rf"\begin{{{kind}}} {body} \end{{{kind}}}" for kind in ("pmatrix", "bmatrix", "Bmatrix")]
     first, last = held.frame
     return [
         f"{first}{','.join(held.items)}{last}",

@@ -15,7 +15,7 @@ PAIRS = {
     "numbers": [
         ("12", "12.0", R), ("12", r"12\text{ m}", R), ("12", "12x", W), ("12", "12m", W), ("12", "1 2", W),
         ("12", "", W),
-        ("12", "twelve", W), ("6m", "6", W), ("-3", "3", W), ("2.5", "2,5", W), ("1234", "1,234", R),
+        ("12", "twelve", R), ("6m", "6", W), ("-3", "3", W), ("2.5", "2,5", W), ("1234", "1,234", R),
         ("5", r"\$5.00", R),
         ("3", r"\approx 3", R), ("0", r"\text{No solution}", W), ("16:30", "4:30", W), ("1:2", "1 : 2", R),
         ("1:2", "2:1", W),
@@ -134,7 +134,7 @@ PAIRS = {
 }  # fmt: skip
 TABLE = [(gold, answer, right) for pairs in PAIRS.values() for gold, answer, right in pairs]
 # Where math-verify itself says equal; documented, left.
-KNOWN = [("4343_6", "4343"), ("2x", "2X"), ("3", "2=3")]
+KNOWN = [("4343_6", "4343")]
 
 
 @pytest.fixture(scope="module")
@@ -169,22 +169,22 @@ def verdicts(**known: str):
 @pytest.mark.parametrize(
     ("gold", "answer", "known", "reason"),
     [
-        (Gold(("a+b",)), "p", {"p": UNPARSABLE}, UNPARSABLE),
-        (Gold(("a+b", "c+d")), "p", {"p": TIMEOUT}, TIMEOUT),
-        (Gold(("a+b", "p")), "p", {"p": TIMEOUT}, EXACT),
-        (Gold(("a+b,c+d",), several=True), "p,q", {"p": TIMEOUT, "q": DIFFERENT}, TIMEOUT),
-        (Gold(("a+b,c+d",), several=True), "p,q", {"p": DIFFERENT, "q": DIFFERENT}, DIFFERENT),
-        (Gold(("a+b,c+d",), several=True), "p,q", {"p": VERIFIED, "q": VERIFIED}, VERIFIED),
-        (Gold(("a+b,c+d",), several=True), "p", {}, DIFFERENT),
+        (Gold(("|a|",)), "|p|", {"|p|": UNPARSABLE}, UNPARSABLE),
+        (Gold(("|a|", "|c|")), "|p|", {"|p|": TIMEOUT}, TIMEOUT),
+        (Gold(("|a|", "|p|")), "|p|", {"|p|": TIMEOUT}, EXACT),
+        (Gold(("|a|,|c|",), several=True), "|p|,|q|", {"|p|": TIMEOUT, "|q|": DIFFERENT}, TIMEOUT),
+        (Gold(("|a|,|c|",), several=True), "|p|,|q|", {"|p|": DIFFERENT, "|q|": DIFFERENT}, DIFFERENT),
+        (Gold(("|a|,|c|",), several=True), "|p|,|q|", {"|p|": VERIFIED, "|q|": VERIFIED}, VERIFIED),
+        (Gold(("|a|,|c|",), several=True), "|p|", {}, DIFFERENT),
     ],
 )
 def test_what_algebra_leaves_open_is_the_reason(gold, answer, known, reason):
-    assert compare(gold, answer, verdicts(**known)) == reason
+    assert compare(gold, answer, lambda gold, answer: known[answer]) == reason
 
 
 def test_without_algebra_open_questions_stay_open():
-    assert compare(Gold(("a+b",)), "b+a", None) is None
-    assert compare(Gold(("a+b", "7")), "7", None) in RIGHT
+    assert compare(Gold(("|a|",)), "|-a|", None) is None
+    assert compare(Gold(("|a|", "7")), "7", None) in RIGHT
 
 
 def test_a_gold_travels_as_text():

@@ -13,8 +13,9 @@ import pytest
 
 from quagmires.grading import reward
 from quagmires.grading.grader import Grader
-from quagmires.grading.math.extraction import extract_answer, normalise
+from quagmires.grading.math.extraction import extract_answer
 from quagmires.grading.math.numbers import canonical
+from quagmires.grading.math.spelling import normalise
 from quagmires.grading.math.structures import elements, parts
 from quagmires.grading.verdicts import DIFFERENT, EXACT, NO_ANSWER, TIMEOUT, UNPARSABLE, VERIFIED
 

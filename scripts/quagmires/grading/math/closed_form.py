@@ -1,155 +1,238 @@
-"""Numbers in closed form, such as `\\frac{3+\\sqrt{5}}{2}\\pi`, as floats: enough to tell most different answers apart.
+"""Numbers in closed form, `\\frac{3+\\sqrt{5}}{2}\\pi` or `\\frac{20!}{e^3}`, compared without computer algebra.
 
-A recursive descent over normalised LaTeX. It knows numbers, `\\frac`, `\\sqrt`, `\\pi`, brackets, powers and the four
-operations, and gives up on everything else; nothing is evaluated as code.
+Rational numbers are compared exactly. Others are different where 30 digits say so, and the same where a thousand digits
+do: floats may tell numbers apart, and never call two of them one.
 """
 
 import math
 import re
+import threading
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import lru_cache
+from typing import Any
 
-_MOST_CHARACTERS = 300
-_DEEPEST = 30
-# Between these two relative differences floats do not decide.
-EQUAL, APART = 1e-13, 1e-6
-# Beyond this size neighbouring integers are closer than `EQUAL`.
-_LARGE = 1e12
+from mpmath import MPContext
 
-_TOKEN = re.compile(r"\d+(?:\.\d+)?|\.\d+|\\[a-zA-Z]+|\\[{}]|[-+*/^(){}\[\]]")
-_MULTIPLICATIONS = ("*", "\\cdot", "\\times")
-_STARTS = ("(", "{", "\\frac", "\\sqrt", "\\pi")
+from quagmires.grading.math.trees import FUNCTIONS, Node, names, read_tree
+
+# Of a power or a factorial that is computed exactly; of one that is computed at all.
+_MOST_BITS, _LARGEST_FACTORIAL, _LARGEST_EXPONENT = 200_000, 5_000, 100_000
+_FEW_DIGITS, _MANY_DIGITS = 30, 1_000
+# With decimals in it a number counts to six significant digits.
+_APART_DECIMALS = Fraction(1, 10**6)
 
 
 class _Unknown(Exception):
-    """Not a number in closed form."""
+    """Not a number in closed form, or not one that can be computed here."""
 
 
-def closed_form(text: str) -> float | None:
-    """The value of a normalised answer, infinite for `\\infty`; None if it is anything but a number in closed form.
+@dataclass(frozen=True)
+class ClosedForm:
+    """A number in closed form: its tree, and whether decimals are in it."""
 
-    >>> round(closed_form(r"\\frac{3+\\sqrt{5}}{2}"), 6), closed_form(r"-\\infty"), closed_form("2x")
-    (2.618034, -inf, None)
-    >>> closed_form(r"2^{10^{10}}"), closed_form(r"\\sqrt[3]{-8}")
-    (None, -2.0)
+    tree: Node
+    decimals: bool
+    infinite: int = 0
+
+    def fraction(self) -> Fraction | None:
+        """The number, if it is rational and can be computed exactly."""
+        if self.infinite:
+            return None
+        try:
+            return _exact(self.tree)
+        except (_Unknown, ArithmeticError, ValueError):
+            return None
+
+    def approximation(self) -> Fraction | None:
+        """The number to 30 digits."""
+        value = None if self.infinite else _computed(self.tree, _FEW_DIGITS)
+        return None if value is None else _as_fraction(value)
+
+
+@lru_cache(maxsize=20_000)
+def closed_form(text: str) -> ClosedForm | None:
+    """A normalised answer as a number in closed form; None if it is anything else.
+
+    >>> closed_form(r"\\frac{1+\\sqrt{9}}{2}").fraction(), closed_form("2x") is None, closed_form(r"-\\infty").infinite
+    (Fraction(2, 1), True, -1)
     """
-    if len(text) > _MOST_CHARACTERS or not text:
-        return None
     infinity = re.fullmatch(r"([+-]?)\\infty", text)
     if infinity:
-        return -math.inf if infinity[1] == "-" else math.inf
-    tokens = _TOKEN.findall(text)
-    if sum(map(len, tokens)) != len(text.replace(" ", "")):
+        return ClosedForm(("constant", "infinity"), False, -1 if infinity[1] == "-" else 1)
+    tree = read_tree(text)
+    if tree is None or names(tree) or holds_i(tree):
         return None
-    try:
-        reader = _Reader(tokens)
-        value = reader.sum(0)
-        return value if reader.position == len(tokens) and math.isfinite(value) else None
-    except (_Unknown, ArithmeticError, ValueError, TypeError):
-        return None
+    form = ClosedForm(tree, bool(re.search(r"\d\.\d|\.\d", text)))
+    return form if form.approximation() is not None else None
 
 
-def same_number(left: float, right: float) -> bool | None:
-    """Whether two values are one number; None where floats cannot tell."""
-    if math.isinf(left) or math.isinf(right):
-        return left == right
-    if 0 in (left, right):
-        # What should cancel leaves a rest in floats.
-        return left == right or (None if max(abs(left), abs(right)) < EQUAL else False)
-    difference = abs(left - right) / max(abs(left), abs(right))
-    if difference > APART:
+def same_number(left: ClosedForm, right: ClosedForm) -> bool | None:
+    """Whether two numbers are one; None where this cannot tell."""
+    if left.infinite or right.infinite:
+        return left.infinite == right.infinite
+    exact = left.fraction(), right.fraction()
+    if exact[0] is not None and exact[1] is not None and not (left.decimals or right.decimals):
+        return exact[0] == exact[1]
+    values = left.approximation(), right.approximation()
+    if values[0] is None or values[1] is None:
+        return None
+    difference, size = abs(values[0] - values[1]), max(abs(values[0]), abs(values[1]))
+    if left.decimals or right.decimals:
+        return difference <= _APART_DECIMALS * size
+    # Of what should cancel a rest is left, which looks like another number.
+    if size > Fraction(1, 10 ** (_FEW_DIGITS - 8)) and difference > size / 10 ** (_FEW_DIGITS - 8):
         return False
-    return True if difference <= EQUAL and abs(left) < _LARGE else None
+    more = _computed(left.tree, _MANY_DIGITS), _computed(right.tree, _MANY_DIGITS)
+    if more[0] is None or more[1] is None:
+        return None
+    numbers = context(_MANY_DIGITS)
+    larger = max(abs(more[0]), abs(more[1]))
+    if larger == 0:
+        return True
+    gap = abs(more[0] - more[1]) / larger
+    # Still a rest: of two numbers that are 0, for all that digits can say.
+    if larger < numbers.mpf(10) ** (-_MANY_DIGITS // 2):
+        return None
+    return bool(gap < numbers.mpf(10) ** (-_MANY_DIGITS + 50))
 
 
-class _Reader:
-    """Reads tokens from the left; every method returns the value of what it read."""
+def holds_i(tree: Node) -> bool:
+    """Whether the imaginary unit is in a tree."""
+    return tree == ("constant", "i") or any(holds_i(one) for one in tree[1:] if isinstance(one, tuple))
 
-    def __init__(self, tokens: list[str]):
-        self.tokens, self.position = tokens, 0
 
-    @property
-    def next(self) -> str:
-        return self.tokens[self.position] if self.position < len(self.tokens) else ""
+_local = threading.local()
 
-    def take(self, *expected: str) -> str:
-        token = self.next
-        if expected and token not in expected:
-            raise _Unknown
-        self.position += 1
-        return token
 
-    def sum(self, depth: int) -> float:
-        if depth > _DEEPEST:
-            raise _Unknown
-        sign = -1.0 if self.next in "+-" and self.next and self.take() == "-" else 1.0
-        value = sign * self.product(depth)
-        while self.next in ("+", "-"):
-            value += self.product(depth) if self.take() == "+" else -self.product(depth)
-        return value
+def context(digits: int) -> Any:
+    """mpmath's numbers to so many digits. One set for each thread: mpmath changes the precision while it computes."""
+    contexts = getattr(_local, "contexts", None)
+    if contexts is None:
+        contexts = _local.contexts = {}
+    if digits not in contexts:
+        contexts[digits] = MPContext()
+        contexts[digits].dps = digits
+    return contexts[digits]
 
-    def product(self, depth: int) -> float:
-        value = self.power(depth)
-        while True:
-            if self.next in _MULTIPLICATIONS:
-                self.take()
-                value *= self.power(depth)
-            elif self.next == "/":
-                self.take()
-                value /= self.power(depth)
-            elif self.next in _STARTS:
-                # `2\frac{1}{2}` may be a mixed number.
-                if self.next == "\\frac" and self.tokens[self.position - 1].isdigit():
-                    raise _Unknown
-                value *= self.power(depth)
-            else:
-                return value
 
-    def power(self, depth: int) -> float:
-        value = self.atom(depth)
-        if self.next != "^":
-            return value
-        self.take()
-        exponent = self.group(depth) if self.next == "{" else self.digit()
-        result = value**exponent
-        if isinstance(result, complex):
-            raise _Unknown
-        return result
+def _as_fraction(value: Any) -> Fraction | None:
+    sign, mantissa, exponent, _ = value._mpf_
+    if abs(exponent) > 400_000:
+        return None
+    number = Fraction(mantissa) * (Fraction(2) ** exponent)
+    return -number if sign else number
 
-    def digit(self) -> float:
-        # `2^10` is 2^1 times 0 in LaTeX, and 2^10 for many who write it.
-        if len(self.next) != 1 or not self.next.isdigit():
-            raise _Unknown
-        return float(self.take())
 
-    def group(self, depth: int) -> float:
-        closing = {"{": "}", "(": ")"}[self.take("{", "(")]
-        value = self.sum(depth + 1)
-        self.take(closing)
-        return value
+def _computed(tree: Node, digits: int) -> Any:
+    try:
+        value = _number(tree, context(digits))
+    except (_Unknown, ArithmeticError, ValueError, TypeError, NotImplementedError):
+        return None
+    return value if context(digits).isfinite(value) else None
 
-    def atom(self, depth: int) -> float:
-        token = self.next
-        if token in ("(", "{"):
-            return self.group(depth)
-        self.take()
-        if token[:1].isdigit() or token[:1] == ".":
-            return float(token)
-        if token == "\\pi":
-            return math.pi
-        if token == "\\frac":
-            return self.group(depth) / self.group(depth)
-        if token == "\\sqrt":
-            return self.root(depth)
+
+def _exact(node: Node) -> Fraction:
+    kind = node[0]
+    if kind == "number":
+        return node[1]
+    if kind == "constant" or kind in FUNCTIONS or kind == "degrees":
         raise _Unknown
+    values = [_exact(one) for one in node[1:]]
+    if kind == "+":
+        return values[0] + values[1]
+    if kind == "-":
+        return values[0] - values[1]
+    if kind == "*":
+        return values[0] * values[1]
+    if kind == "/":
+        return values[0] / values[1]
+    if kind == "!":
+        return Fraction(math.factorial(_small(values[0])))
+    if kind == "binom":
+        return Fraction(math.comb(_small(values[0]), _small(values[1])))
+    if kind == "^":
+        base, exponent = values
+        if exponent.denominator != 1:
+            return _root(base**exponent.numerator if abs(exponent.numerator) < 100 else base, exponent.denominator)
+        bits = max(base.numerator.bit_length(), base.denominator.bit_length())
+        if bits * abs(exponent.numerator) > _MOST_BITS:
+            raise _Unknown
+        return base**exponent.numerator
+    return _root(values[0], _small(values[1]))
 
-    def root(self, depth: int) -> float:
-        degree = 2.0
-        if self.next == "[":
-            self.take()
-            degree = float(self.take())
-            self.take("]")
-        value = self.group(depth)
-        if value < 0:
-            if degree % 2 != 1:
-                raise _Unknown
-            return -((-value) ** (1 / degree))
-        return value ** (1 / degree)
+
+def _small(value: Fraction) -> int:
+    if value.denominator != 1 or not 0 <= value <= _LARGEST_FACTORIAL:
+        raise _Unknown
+    return int(value)
+
+
+def _root(value: Fraction, degree: int) -> Fraction:
+    """A rational root; raises `_Unknown` where it is none."""
+    if degree < 1 or degree > 64 or (value < 0 and degree % 2 == 0):
+        raise _Unknown
+    roots = []
+    for part in (abs(value.numerator), value.denominator):
+        root = math.isqrt(part) if degree == 2 else round(part ** (1 / degree)) if part < 2**1000 else -1
+        if root**degree != part:
+            raise _Unknown
+        roots.append(root)
+    return Fraction(roots[0], roots[1]) * (-1 if value < 0 else 1)
+
+
+def _number(node: Node, numbers: Any) -> Any:
+    kind = node[0]
+    if kind == "number":
+        return numbers.mpf(node[1].numerator) / node[1].denominator
+    if kind == "constant":
+        return +{"pi": numbers.pi, "e": numbers.e}[node[1]]
+    values = [_number(one, numbers) for one in node[1:]]
+    if kind in "+-*/":
+        left, right = values
+        return (
+            left + right
+            if kind == "+"
+            else left - right
+            if kind == "-"
+            else left * right
+            if kind == "*"
+            else left / right
+        )
+    if kind == "degrees":
+        return values[0] * numbers.pi / 180
+    if kind == "!":
+        _small(Fraction(int(values[0]))) if values[0] == int(values[0]) else _fail()
+        return numbers.factorial(values[0])
+    if kind == "binom":
+        return numbers.binomial(values[0], values[1])
+    if kind == "^":
+        return _power(values[0], values[1], numbers)
+    if kind == "root":
+        return _power_of_root(values[0], values[1], numbers)
+    if kind == "\\log":
+        return numbers.log(values[0], values[1]) if len(values) > 1 else _fail()
+    value = getattr(
+        numbers, {"ln": "log", "arcsin": "asin", "arccos": "acos", "arctan": "atan"}.get(kind[1:], kind[1:])
+    )(values[0])
+    if not isinstance(value, numbers.mpf):
+        raise _Unknown
+    return value
+
+
+def _fail() -> Any:
+    raise _Unknown
+
+
+def _power(base: Any, exponent: Any, numbers: Any) -> Any:
+    if abs(exponent) > _LARGEST_EXPONENT or (base < 0 and exponent != int(exponent)):
+        raise _Unknown
+    return base**exponent
+
+
+def _power_of_root(value: Any, degree: Any, numbers: Any) -> Any:
+    if value < 0:
+        if degree % 2 != 1:
+            raise _Unknown
+        return -numbers.root(-value, int(degree))
+    return numbers.root(value, int(degree)) if degree == int(degree) and degree > 0 else _fail()

@@ -1,139 +1,125 @@
-"""The final answer of a response, and a light normalisation under which equal answers are equal text."""
+"""The final answer of a response: what is in its last box."""
 
 import re
 
-BOX = "\\boxed"
 END_OF_THOUGHT = "</think>"
 # How far a box is followed, and how many boxes are tried from the end: responses can be megabytes of braces.
 _LONGEST_BOX = 20_000
 _MOST_BOXES = 20
+_LONGEST_JOINT = 60
 
-# Between two boxes of one answer: `$\boxed{2}$ and $\boxed{3}$`.
+_BOX, _FRAME = re.compile(r"\\boxed(?![a-zA-Z])"), re.compile(r"\\fbox(?![a-zA-Z])")
+# Between two boxes of one answer: `$\boxed{2}$ and $\boxed{3}$`, `$x = \boxed{2}$ or $x = \boxed{3}$`, items of a list.
 _JOINT = re.compile(
-    r"[\s$]*(?:\\\)|\\\])?[\s$]*(?:,|and|or|,\s*and|,\s*or|\\text\{\s*(?:and|or)\s*\})[\s$]*(?:\\\(|\\\[)?[\s$]*"
+    r"(?:[ \t$~]|\\[,;:! ])*(?:\\\)|\\\])?(?:[ \t$~]|\\[,;:! ])*"
+    r"(?P<said>[,;]?\s*(?:\\text\s*\{)?\s*(?:,\s*)?(?:and|or|else|&|\\&)(?:\s+(?:maybe|possibly|perhaps|rather|also|else))?\s*\}?\s*"
+    r"|\\(?:lor|vee|cup)(?![a-zA-Z])\s*|[,;/|]\s*|\\q?quad\s*|\n)?"
+    r"(?:\\q?quad(?![a-zA-Z])|\\text\s*\{\s*(?:and|or)\s*\}|and\s|or\s|[ \t~]|\\[,;:! ])*"
+    r"(?:(?:[-*•]|\d{1,2}[.)]|\([a-z\d]\))[ \t]+)?(?:\\\(|\\\[)?[ \t$]*(?P<name>[a-zA-Z](?:_\{?\w\}?)?\s*=\s*)?"
 )
-_WRAPPERS = re.compile(r"\\(?:text|textbf|textit|textrm|mathrm|mathbf|mathit|boldsymbol|mbox|bf|rm)\s?\{([^{}]*)\}")
-# Not the end of `\\\\ `, which ends a row.
-_SPACES = re.compile(r"(?:(?<!\\)\\[,;:! ]|\\q?quad(?![a-zA-Z])|~|\s)+")
-# Only as the whole answer: in `100, 200` and `(1,200)` the comma separates.
-_THOUSANDS = re.compile(r"[+-]?\d{1,3}(?:(?:,\d{3})+|(?: \d{3})+)(?:\.\d+)?")
-_THIN_COMMA = re.compile(r"(?:\{,\}|,\\!)\s*")
-# Not the beginning of \leftarrow and its like.
-_SIZES = re.compile(r"\\(?:left|right|[bB]igg?[lr]?)(?![a-zA-Z])|\\(?:displaystyle|limits)(?![a-zA-Z])")
-_SHORT_FRACTION = re.compile(r"\\frac(?:(\d)|\{([^{}]*)\})(?:(\d)|\{([^{}]*)\})")
-_SHORT_ROOT = re.compile(r"\\sqrt(\d)")
-_ONE_CHARACTER = re.compile(r"([_^])\{([A-Za-z0-9])\}")
-_PRIMES = re.compile(r"\^(?:\\prime(?![a-zA-Z])|\{((?:\s*\\prime)+)\s*\})")
-_COMPARISONS = re.compile(r"\\([lg])(?:e|eq|eqslant)(?![a-zA-Z])")
-
-_SUPERSCRIPTS = dict(zip("⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺", "0123456789-+", strict=True))
-_SUPERSCRIPT_RUN = re.compile(f"[{''.join(_SUPERSCRIPTS)}]+")
-_UNICODE = str.maketrans(
-    {
-        "−": "-", "–": "-", "×": "\\times ", "·": "\\cdot ", "⋅": "\\cdot ", "÷": "/", "π": "\\pi ", "∞": "\\infty ",
-        "≤": "\\leq ", "≥": "\\geq ", "≠": "\\neq ", "°": "^\\circ", "∪": "\\cup ", "∩": "\\cap ", "∅": "\\emptyset ",
-        "θ": "\\theta ", "α": "\\alpha ", "β": "\\beta ", "λ": "\\lambda ", "ω": "\\omega ", "φ": "\\phi ",
-        "½": "\\frac{1}{2}", "⅓": "\\frac{1}{3}", "¼": "\\frac{1}{4}", "¾": "\\frac{3}{4}", "\u00a0": " ",
-    }
-)  # fmt: skip
-_UNICODE_ROOT = re.compile(r"√\s*(?:\(([^()]*)\)|\{([^{}]*)\}|(\d+|[a-zA-Z]))")
+_NAME_BEFORE = re.compile(r"(?:^|[^\\\w])([a-zA-Z])(?:_\{?\w\}?)?\s*=\s*$")
+# What stands in a box for an answer that is meant to come.
+_PLACEHOLDER = re.compile(
+    r"(?:[\s$.?_…~]|\\[,;:! ]|\\(?:q?quad|phantom\s*\{[^{}]*\}))*|[\s$]*\\(?:l|c)?dots[a-z]?[\s$]*"
+    r"|(?:\\text(?:bf|it)?\s*\{)?\s*(?:the\s+|your\s+)?(?:final\s+)?(?:answer|solution|result|expression)(?:\s+here)?\s*[.…]*\s*\}?",
+    re.IGNORECASE,
+)
 
 
 def extract_answer(response: str) -> str | None:
     """The content of the last balanced `\\boxed{...}`, after the last `</think>` where there is one.
 
-    Boxes joined to it by a comma, `and` or `or` belong to the same answer; a repeated one counts once. Returns None
-    when there is no box: such a response has no answer.
+    A box that is empty or holds a placeholder (`...`, `\\text{answer}`) is passed over where another stands before it.
+    Boxes joined to it by a comma, `and`, `or`, or as items of a list, belong to the same answer; a repeated one counts
+    once. `\\fbox` counts where there is no `\\boxed`. Returns None when there is no box: such a response has no answer.
 
     >>> extract_answer(r"so \\boxed{\\frac{1}{2}}.")
     '\\\\frac{1}{2}'
     >>> extract_answer(r"\\boxed{3}; finally $\\boxed{2}$ and $\\boxed{5}$")
     '2, 5'
-    >>> extract_answer("the answer is 7") is None
-    True
+    >>> extract_answer(r"\\boxed{7}, as asked in \\boxed{}"), extract_answer("the answer is 7") is None
+    ('7', True)
     """
-    tail = response.rpartition(END_OF_THOUGHT)[2]
-    end = len(tail)
+    tail = _after_thought(response)
+    answer = _boxed(tail, _BOX)
+    return _boxed(tail, _FRAME) if answer is None else answer
+
+
+def _after_thought(response: str) -> str:
+    """What follows the thought. A second `</think>` with nothing after it ends nothing."""
+    head, mark, tail = response.rpartition(END_OF_THOUGHT)
+    if mark and not tail.strip() and END_OF_THOUGHT in head:
+        tail = head.rpartition(END_OF_THOUGHT)[2]
+    return tail
+
+
+def _boxed(text: str, command: re.Pattern[str]) -> str | None:
+    starts = [found.span() for found in command.finditer(text)][-_MOST_BOXES:]
     parts: list[str] = []
+    placeholder: str | None = None
     right: int | None = None
-    for _ in range(_MOST_BOXES):
-        start = tail.rfind(BOX, 0, end)
-        if start < 0:
-            break
-        box = _balanced(tail, start + len(BOX))
-        if right is not None and (box is None or not _JOINT.fullmatch(tail, box[1], min(right, box[1] + 40))):
-            break
-        if box is not None:
-            if right is not None and right - box[1] > 40:
+    for start, end in reversed(starts):
+        box = _content(text, end)
+        if box is None:
+            if right is not None:
                 break
-            parts.insert(0, tail[box[0] : box[1] - 1].strip())
-            right = start
-        end = start
-    return ", ".join(dict.fromkeys(parts)) if parts else None
+            continue
+        joint = None if right is None else _joint(text, start, box[1], right)
+        if right is not None and joint is None:
+            break
+        content = text[box[0] : box[2]].strip()
+        if _PLACEHOLDER.fullmatch(content):
+            placeholder = content if placeholder is None else placeholder
+            if right is not None:
+                break
+            continue
+        if joint is not None and joint[0]:
+            # `x = \\boxed{4}` and `y = \\boxed{7}`: each with its name.
+            parts[0] = f"{joint[1]}{parts[0]}"
+            content = f"{joint[0]}{content}"
+        parts.insert(0, content)
+        right = start
+    return ", ".join(dict.fromkeys(parts)) if parts else placeholder
 
 
-def _balanced(text: str, position: int) -> tuple[int, int] | None:
-    """Where the content of the braces that open at `position` (spaces before them are allowed) begins, and where the
-    closing brace ends, if they close.
+def _joint(text: str, start: int, end: int, right: int) -> tuple[str, str] | None:
+    """What the box from `start` to `end` and the one that begins at `right` are called if they are one answer: nothing,
+    where they have one name or none. None if they are two answers, of which the last counts.
     """
-    while position < len(text) and text[position] == " ":
-        position += 1
-    if position >= len(text) or text[position] != "{":
+    if right - end > _LONGEST_JOINT:
         return None
+    joint = _JOINT.fullmatch(text, end, right)
+    if joint is None:
+        return None
+    if joint["name"] is None:
+        return "", ""
+    named = _NAME_BEFORE.search(text, max(0, start - 20), start)
+    names = ["" if one is None else re.sub(r"[\s=$,;.()]", "", one) for one in (named and named[0], joint["name"])]
+    if names[0] == names[1]:
+        return "", ""
+    # Values of two names on two lines are steps.
+    said = bool((joint["said"] or "").strip()) and "\n" not in text[end:right]
+    return (f"{names[0]}=", f"{names[1]}=") if said and names[0] else None
+
+
+def _content(text: str, position: int) -> tuple[int, int, int] | None:
+    """Where the content of a box begins, where the box ends, and where its content does; None if it does not close.
+
+    The braces may follow on the next line; `\\boxed 7` is a box of one number or letter.
+    """
+    space = re.compile(r"\s*").match(text, position)
+    begin = space.end() if space else position
+    if begin >= len(text) or text[begin] != "{":
+        single = re.compile(r"\s+(-?\d+(?:\.\d+)?|[a-zA-Z](?![a-zA-Z]))").match(text, position)
+        return (single.start(1), single.end(), single.end()) if single else None
     depth = 0
-    for brace in re.compile(r"[{}]").finditer(text, position, position + _LONGEST_BOX):
-        # An escaped brace is a set's, not a group's.
-        if text[brace.start() - 1] != "\\":
+    for brace in re.compile(r"[{}]").finditer(text, begin, begin + _LONGEST_BOX):
+        # An escaped brace is a set's, not a group's; `\\\\}` is the end of a row.
+        slashes = len(text[max(0, brace.start() - 8) : brace.start()]) - len(
+            text[max(0, brace.start() - 8) : brace.start()].rstrip("\\")
+        )
+        if slashes % 2 == 0:
             depth += 1 if brace.group() == "{" else -1
             if depth == 0:
-                return position + 1, brace.end()
+                return begin + 1, brace.end(), brace.start()
     return None
-
-
-def spell_symbols(text: str) -> str:
-    """Mathematical characters of Unicode as LaTeX commands.
-
-    >>> spell_symbols("x² − √3")
-    'x^{2} - \\\\sqrt{3}'
-    """
-    text = _SUPERSCRIPT_RUN.sub(lambda run: "^{" + "".join(_SUPERSCRIPTS[c] for c in run.group()) + "}", text)
-    return _UNICODE_ROOT.sub(lambda root: f"\\sqrt{{{root[1] or root[2] or root[3]}}}", text).translate(_UNICODE)
-
-
-def bare(answer: str) -> str:
-    """An answer without dollar signs around it and a full stop after it.
-
-    >>> bare("$12$."), bare(r"$\\$5.$"), bare(r"5\\$")
-    ('12', '\\\\$5', '5\\\\$')
-    """
-    text = answer.strip().removesuffix(".").rstrip().lstrip("$")
-    while text.endswith("$") and not text.endswith("\\$"):
-        text = text[:-1]
-    return text.strip().removesuffix(".").strip()
-
-
-def normalise(answer: str) -> str:
-    """Drop what never changes a value: dollar signs, text wrappers, sizes of brackets, a final full stop, thousands
-    commas of a lone number, and spaces except between two digits; write each symbol in one way.
-
-    >>> normalise(r"\\text{ 1,234 }\\!"), normalise("$x = 3.$"), normalise(r"\\dfrac12"), normalise("1 1/2")
-    ('1234', 'x=3', '\\\\frac{1}{2}', '1 1/2')
-    >>> normalise("12π"), normalise("x² ≥ √3"), normalise("E_{1}")
-    ('12\\\\pi', 'x^2\\\\geq\\\\sqrt{3}', 'E_1')
-    """
-    text = spell_symbols(answer).strip().strip("$")
-    for _ in range(3):
-        text = _WRAPPERS.sub(r"\1", text)
-    text = text.replace("\\dfrac", "\\frac").replace("\\tfrac", "\\frac").replace("\\cfrac", "\\frac")
-    text = text.replace("\\$", "").replace("\\(", "").replace("\\)", "")
-    text = _THIN_COMMA.sub(",", text).replace("\\!", "")
-    text = _COMPARISONS.sub(r"\\\1eq", _SIZES.sub("", text))
-    text = _SPACES.sub(" ", text).strip().removesuffix(".").strip()
-    if _THOUSANDS.fullmatch(text):
-        return text.replace(",", "").replace(" ", "")
-    text = re.sub(r"(?<!\d) | (?!\d)", "", text)
-    text = text.replace("^{\\circ}", "^\\circ")
-    text = _PRIMES.sub(lambda primes: "'" * max(1, (primes[1] or "").count("prime")), text)
-    text = _SHORT_FRACTION.sub(lambda f: f"\\frac{{{f[1] or f[2]}}}{{{f[3] or f[4]}}}", text)
-    text = _ONE_CHARACTER.sub(r"\1\2", _SHORT_ROOT.sub(r"\\sqrt{\1}", text))
-    return text

@@ -9,7 +9,7 @@ from math_verify import parse, verify
 from math_verify.grader import is_equation
 from math_verify.parser import LatexExtractionConfig
 
-from quagmires.grading.math.extraction import spell_symbols
+from quagmires.grading.math.spelling import spell_symbols
 from quagmires.grading.math.symbolic import same_function, unsolvable, with_plain_symbols
 from quagmires.grading.task import Verifier
 from quagmires.grading.verdicts import DIFFERENT, UNPARSABLE, VERIFIED
@@ -18,6 +18,14 @@ _E_NOTATION = re.compile(r"(?<![\w.\\])(\d+(?:\.\d+)?)[eE]([+-]?\d+)(?!\w)")
 _BARE_POWER = re.compile(r"\^(-\d+)")
 # To math-verify `\gamma` is the gamma function, whose value at -1 is infinite, and `\hbar` is nothing.
 _LETTERS = re.compile(r"\\(gamma|hbar)(?![a-zA-Z])(?:_(?:\{(\w+)\}|(\w)))?")
+# To math-verify accents are nothing: `\\ddot{x}` is the symbol x_ddot here.
+_ACCENT = re.compile(
+    r"\\(hat|widehat|tilde|bar|vec|ddot|dot|dddot)\s*(?:\{\s*(\\?[a-zA-Z]+)\s*\}|\s(\\?[a-zA-Z]))(?:_\{?(\w+)\}?)?"
+)
+_PLAIN = {"d": "delta", "e": "epsilon"}
+_D_OR_E = re.compile(r"\\[a-zA-Z]+|([de])")
+# Of an angle in degrees.
+_DEGREES = re.compile(r"(\d+(?:\.\d+)?)\s*\^\s*\{?\s*\\circ\s*\}?")
 _SYMBOLS = r"\\(odot|oplus|star|ast|perp|parallel|infty|min|max)(?![a-zA-Z])"
 _SYMBOL_BELOW = re.compile(rf"_(?:\{{\s*{_SYMBOLS}\s*\}}|{_SYMBOLS})")
 
@@ -44,6 +52,7 @@ def verifier() -> Verifier:
     parsed_gold = lru_cache(maxsize=4096)(parsed)
 
     def verdict(gold: str, answer: str) -> str:
+        gold, answer = _letter_e(gold, answer)
         left, right = parsed_gold(gold), parsed(answer)
         if not left or not right:
             return UNPARSABLE
@@ -57,10 +66,34 @@ def verifier() -> Verifier:
     return verdict
 
 
+def _letter_e(gold: str, answer: str) -> tuple[str, str]:
+    """Both with d and e as letters like others, where all of d, e and f stand on both sides: elsewhere e is Euler's
+    number, and `df` a differential.
+    """
+    both = gold + answer
+    letters = [set("".join(re.sub(r"\\[a-zA-Z]+", " ", one).split())) for one in (gold, answer)]
+    if (
+        not all({"d", "e", "f"} <= one for one in letters)
+        or "e^" in both
+        or "\\int" in both
+        or "{d}{d" in both
+        or any(f"\\{one}" in both for one in _PLAIN.values())
+    ):
+        return gold, answer
+    gold, answer = (
+        _D_OR_E.sub(lambda found: found[0] if found[1] is None else f"\\{_PLAIN[found[1]]} ", one)
+        for one in (gold, answer)
+    )
+    return gold, answer
+
+
 def _rewritten(text: str) -> str:
     """`4.5e33` is a power of ten, not 4.5 times e times 33; `2^-99` has one exponent; `M_\\odot` is a symbol, and so is
     `\\gamma`.
     """
+    text = _ACCENT.sub(lambda found: f"{found[2] or found[3]}_{{{found[1]}{found[4] or ''}}}", text)
+    if re.search(r"\\(?:sin|cos|tan|cot|sec|csc)|\be\^", text):
+        text = _DEGREES.sub(r"\\frac{\1\\pi}{180}", text)
     text = _SYMBOL_BELOW.sub(lambda below: f"_{{{below[1] or below[2]}}}", text)
     text = _LETTERS.sub(lambda letter: f"g_{{{letter[1]}{letter[2] or letter[3] or ''}}}", text)
     return _BARE_POWER.sub(r"^{\1}", _E_NOTATION.sub(r"\1\\times 10^{\2}", text))

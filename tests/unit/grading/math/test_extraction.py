@@ -1,6 +1,7 @@
 import pytest
 
-from quagmires.grading.math.extraction import extract_answer, normalise
+from quagmires.grading.math.extraction import extract_answer
+from quagmires.grading.math.spelling import normalise
 
 
 @pytest.mark.parametrize(
