@@ -275,26 +275,26 @@ def test_time_does_not_explode_with_length(function, length, before):
 
 def test_other_answers_after_a_killed_worker_are_graded_rightly():
     with Grader(workers=1, timeout=1.0) as grader:
-        golds = ["3", "x(x+1)", "3", r"\frac{x}{2}"]
-        answers = ["9^{9^{9^{9^{9}}}}", "x^2+x", "9^{9^{9^{9^{9}}}}+1", "x(1-0.5)"]
+        golds = ["3", "|x|", "3", r"\frac{|x|}{2}"]
+        answers = ["9^{9^{9^{9^{9}}}}", "|-x|", "9^{9^{9^{9^{9}}}}+1", r"\frac{1}{2}|x|"]
         reasons = [grade.reason for grade in grader.grade_many(golds, [rf"\boxed{{{answer}}}" for answer in answers])]
     assert reasons == [TIMEOUT, VERIFIED, TIMEOUT, VERIFIED]
 
 
 def test_a_worker_killed_by_others_is_replaced():
     with Grader(workers=1, timeout=5.0) as grader:
-        assert grader.grade("x(x+1)", r"\boxed{x^2+x}").reason == VERIFIED
+        assert grader.grade("|x|", r"\boxed{|-x|}").reason == VERIFIED
         process = grader._workers[0]._process
         process.kill()
         process.wait()
-        assert grader.grade("x(x+2)", r"\boxed{x^2+2x}").reason == VERIFIED
+        assert grader.grade("2|x|", r"\boxed{|2x|}").reason == VERIFIED
 
 
 def test_parts_share_one_time_limit():
     tower = "9^{9^{9^{9^{9}}}}"
     gold = '{"accepted": ["x,y,z,u,v"], "several": true}'
     with Grader(workers=1, timeout=1.0) as grader:
-        grader.grade("x(x+1)", r"\boxed{x^2+x}")
+        grader.grade("|x|", r"\boxed{|-x|}")
         started = time.monotonic()
         grade = grader.grade(gold, rf"\boxed{{{','.join(f'{tower}+{k}' for k in range(5))}}}")
         seconds = time.monotonic() - started
@@ -308,8 +308,7 @@ def test_text_outside_any_box_is_never_an_answer():
             "",
             "7",
             "answer: 7",
-            r"\boxed 7",
-            r"\fbox{7}",
+            r"\boxedly 7",
             r"\boxed{7",
             r"boxed{7}",
             "<think>\\boxed{7}</think>",

@@ -8,6 +8,8 @@ import unicodedata
 from collections.abc import Callable
 from functools import lru_cache
 
+# Longer text is no answer (grader.MAX_ANSWER_CHARACTERS is less), and is left as it is.
+LONGEST = 4_000
 _INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]")
 _SUPERSCRIPTS = dict(zip("⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺ⁿ", "0123456789-+n", strict=True))
 _SUBSCRIPTS = dict(zip("₀₁₂₃₄₅₆₇₈₉₋₊ₙₖₘ", "0123456789-+nkm", strict=True))
@@ -172,6 +174,8 @@ def respelled(answer: str) -> str:
     >>> respelled("2*pi"), respelled("-1 + exp(16)"), respelled(r"\\begin{aligned} x &= 2 \\\\ y &= 3 \\end{aligned}")
     ('2\\\\cdot \\\\pi', '-1 + e^{16}', 'x = 2, y = 3')
     """
+    if len(answer) > LONGEST:
+        return answer
     text = re.sub(r"\s+", " ", spell_symbols(answer)).strip()
     text = text.replace("\\tfrac", "\\frac").replace("\\dfrac", "\\frac").replace("\\cfrac", "\\frac")
     text = _BLACKBOARD.sub(lambda found: "T" if found[1] == "mathsf" else f"\\mathbb{{{found[2]}}}", text)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from quagmires.grading.math.numbers import unnamed
-from quagmires.grading.math.spelling import normalise
+from quagmires.grading.math.spelling import LONGEST, normalise
 
 _AND = r"(?:\\text\{\s*(?:,\s*)?(?:and|or)\s*\}|\b(?:and|or)\b|\\lor(?![a-zA-Z]))"
 # Not the spaces `\,` and `\;`.
@@ -44,6 +44,8 @@ class Elements:
 
 @lru_cache(maxsize=20_000)
 def _parts(answer: str) -> tuple[str, ...]:
+    if len(answer) > LONGEST:
+        return (answer,)
     text = _one_thousands_comma(_SIZES.sub("", answer.strip().strip("$")).strip())
     wrapped = _TEXT.fullmatch(text)
     # A list in one wrapper; the words of its parts stay words.
@@ -138,6 +140,8 @@ def elements(answer: str) -> Elements | None:
     >>> elements("(1,2),(3,4)") is None, elements("7") is None, elements(r"\\langle 1, 2 \\rangle").items
     (True, True, ['1', '2'])
     """
+    if len(answer) > LONGEST:
+        return None
     text = unnamed(normalise(_one_thousands_comma(answer)))
     transposed = _TRANSPOSED.fullmatch(text)
     text = transposed[1] if transposed else text
