@@ -3,9 +3,10 @@
     .envs/workflow/bin/python benchmarks/grading.py --data graded/    # real responses, *.jsonl.gz
     .envs/workflow/bin/python benchmarks/grading.py                   # generated responses
 
-Both are fresh processes on the same rows, one after the other; start and imports count. Set `a` has each response once,
-set `b` as many samples of each problem as an evaluation draws. Data need problem_id, gold and response; verdicts are
-compared with `recorded_correct` where it is there. A math-verify that hangs is ended, and the rows it reached count.
+Both are fresh processes on the same rows, one after the other; start and imports count. Only responses with an answer
+are graded: on the others ours spends nothing, and math-verify guesses. Set `a` has each such response once, set `b` as
+many samples of each problem as an evaluation draws. Data need problem_id, gold and response; verdicts are compared with
+`recorded_correct` where it is there. A math-verify that hangs is ended, and the rows it reached count.
 """
 
 import argparse
@@ -19,7 +20,7 @@ import tempfile
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import compress, pairwise
+from itertools import pairwise
 from pathlib import Path
 
 import pandas as pd
@@ -31,12 +32,12 @@ from generated_responses import generated  # noqa: E402
 
 from quagmires.common.errors import UserError, command_line  # noqa: E402
 from quagmires.common.tabular import iterate, write_jsonl  # noqa: E402
-from quagmires.grading.math.extraction import BOX, extract_answer  # noqa: E402
+from quagmires.grading.math.extraction import extract_answer  # noqa: E402
 
 # Ratios of wall time that are wanted.
-WANTED = {"a": 8, "b": 20}
-# A problem of set b has at least so many real responses with a box: else its samples would be few answers, repeated.
-LEAST_BOXES = 8
+WANTED = {"a": 8, "b": 50}
+# A problem of set b has at least so many real responses: else its samples would be few answers, repeated.
+LEAST_RESPONSES = 8
 # math-verify's own limit, for parsing and for comparing.
 SLOW_SECONDS = 5.0
 
@@ -87,14 +88,6 @@ class Run:
         """Rows that took math-verify's own limit or longer."""
         return sum(after - before >= SLOW_SECONDS for before, after in pairwise(self.wall_times))
 
-    def without(self, left_out: list[bool]) -> tuple[float, float]:
-        """Wall and processor seconds less those of the rows that are left out."""
-        # The first row bears the start of the process.
-        later = left_out[1:]
-        wall = sum(after - before for before, after in compress(pairwise(self.wall_times), later))
-        cpu = sum(after - before for before, after in compress(pairwise(self.cpu_times), later))
-        return self.wall - wall, self.cpu - cpu
-
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -110,8 +103,10 @@ def main() -> None:
         parser.error("--problems, --samples and --generated must be at least 1")
 
     rng = random.Random(options.seed)
-    rows = read(options.data) if options.data else generated(rng, options.generated)
-    print(f"{len(rows)} {'real' if options.data else 'generated'} responses, seed {options.seed}; load {load()}")
+    found = read(options.data) if options.data else generated(rng, options.generated)
+    rows = [row for row in found if extract_answer(row["response"]) is not None]
+    print(f"{len(rows)} of {len(found)} {'real' if options.data else 'generated'} responses have an answer in a box;"
+          f" seed {options.seed}; load {load()}")  # fmt: skip
     distinct = list({(row["gold"], row["response"]): row for row in rows}.values())
     rng.shuffle(distinct)
     lines, runs = [], {}
@@ -148,10 +143,10 @@ def sampled(rng: random.Random, rows: Iterable[dict], problems: int, samples: in
     by_problem: dict[str, list[dict]] = {}
     for row in rows:
         by_problem.setdefault(row["problem_id"], []).append(row)
-    enough = [name for name, own in by_problem.items() if sum(BOX in row["response"] for row in own) >= LEAST_BOXES]
+    enough = [name for name, own in by_problem.items() if len(own) >= LEAST_RESPONSES]
     chosen = rng.sample(enough, min(problems, len(enough)))
     if len(chosen) < problems:
-        print(f"set b: only {len(chosen)} problems have {LEAST_BOXES} responses with a box")
+        print(f"set b: only {len(chosen)} problems have {LEAST_RESPONSES} responses")
     return [row for name in chosen for row in rng.choices(by_problem[name], k=samples)]
 
 
@@ -168,13 +163,8 @@ def measure(name: str, rows: list[dict], options: argparse.Namespace) -> tuple[R
     if len(ours.correct) < len(reached):
         raise UserError(f"our grader on set {name}: {ours.end}; raise --limit, or look into it")
     answers = [(row["gold"], extract_answer(row["response"])) for row in reached]
-    wall, cpu = theirs.without([answer is None for _, answer in answers])
-    # Ours spends next to nothing on the others, so these are lower bounds.
-    print(f"set {name}, responses with an answer: math-verify {wall:.1f} s, CPU {cpu:.1f} s; ratio at least"
-          f" {wall / ours.wall:.1f} wall, {cpu / ours.cpu:.1f} CPU", flush=True)  # fmt: skip
     line |= {
-        "with answer": sum(answer is not None for _, answer in answers),
-        "distinct pairs": len({pair for pair in answers if pair[1] is not None}),
+        "distinct pairs": len(set(answers)),
         "math-verify s": round(theirs.wall, 1),
         "ours s": round(ours.wall, 2),
         "ratio, wall": round(theirs.wall / ours.wall, 1),
@@ -218,13 +208,13 @@ def report(rows: list[dict], runs: dict[tuple[str, str], list]) -> None:
     """Agreement with the recorded verdicts, disagreement between the two, and the rates of our reasons."""
     table = pd.DataFrame(
         [
-            (row["source"], BOX in row["response"], row.get("recorded_correct"), *runs[row["gold"], row["response"]])
+            (row["source"], row.get("recorded_correct"), *runs[row["gold"], row["response"]])
             for row in rows
             if (row["gold"], row["response"]) in runs
         ],
-        columns=["source", "box", "recorded", "math-verify", "ours", "reason"],
+        columns=["source", "recorded", "math-verify", "ours", "reason"],
     )
-    recorded = table[table["box"] & table["recorded"].notna()]
+    recorded = table[table["recorded"].notna()]
     agreement = pd.DataFrame(
         {name: recorded[name] == recorded["recorded"].astype(bool) for name in ("math-verify", "ours")}
     )
@@ -232,13 +222,13 @@ def report(rows: list[dict], runs: dict[tuple[str, str], list]) -> None:
     sums.insert(0, "responses", recorded.groupby("source").size())
     sums.loc["all"] = sums.sum()
     shares = sums[["math-verify", "ours"]].div(sums["responses"], axis=0).round(4).add_suffix(", share")
-    print(f"Agreement with recorded verdicts, responses with a box\n{sums.join(shares).to_string()}\n")
+    print(f"Agreement with recorded verdicts\n{sums.join(shares).to_string()}\n")
 
     apart = table[table["ours"] != table["math-verify"]]
     right = apart["ours"].map({True: "only ours says right", False: "only math-verify says right"})
     counts = pd.crosstab(apart["reason"], [right.rename(""), apart["recorded"].map(str).rename("recorded")])
     print(f"Disagreement, {len(apart)} of {len(table)} responses\n{counts.to_string() if len(apart) else ''}\n")
-    print(f"Our reasons\n{rates(table['reason'])}\n\nwith a box\n{rates(table.loc[table['box'], 'reason'])}")
+    print(f"Our reasons\n{rates(table['reason'])}")
 
 
 def rates(reasons: pd.Series) -> str:
