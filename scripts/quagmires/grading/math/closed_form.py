@@ -18,7 +18,7 @@ from quagmires.grading.math.trees import FUNCTIONS, Node, names, read_tree
 
 # Of a power or a factorial that is computed exactly; of one that is computed at all.
 _MOST_BITS, _LARGEST_FACTORIAL, _LARGEST_EXPONENT = 200_000, 5_000, 100_000
-_FEW_DIGITS, _MANY_DIGITS = 30, 1_000
+_FEW_DIGITS, MANY_DIGITS = 30, 1_000
 # With decimals in it a number counts to six significant digits.
 _APART_DECIMALS = Fraction(1, 10**6)
 
@@ -83,18 +83,18 @@ def same_number(left: ClosedForm, right: ClosedForm) -> bool | None:
     # Of what should cancel a rest is left, which looks like another number.
     if size > Fraction(1, 10 ** (_FEW_DIGITS - 8)) and difference > size / 10 ** (_FEW_DIGITS - 8):
         return False
-    more = _computed(left.tree, _MANY_DIGITS), _computed(right.tree, _MANY_DIGITS)
+    more = _computed(left.tree, MANY_DIGITS), _computed(right.tree, MANY_DIGITS)
     if more[0] is None or more[1] is None:
         return None
-    numbers = context(_MANY_DIGITS)
+    numbers = context(MANY_DIGITS)
     larger = max(abs(more[0]), abs(more[1]))
     if larger == 0:
         return True
     gap = abs(more[0] - more[1]) / larger
     # Still a rest: of two numbers that are 0, for all that digits can say.
-    if larger < numbers.mpf(10) ** (-_MANY_DIGITS // 2):
+    if larger < numbers.mpf(10) ** (-MANY_DIGITS // 2):
         return None
-    return bool(gap < numbers.mpf(10) ** (-_MANY_DIGITS + 50))
+    return bool(gap < numbers.mpf(10) ** (-MANY_DIGITS + 50))
 
 
 def holds_i(tree: Node) -> bool:

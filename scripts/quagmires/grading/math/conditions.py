@@ -13,15 +13,14 @@ _SAID = re.compile(
     r"|(?<=[\s,;(])(?:where|for (?:any|some|all|every|each)|with|such that)\s(?P<bare>.*)$",
     re.DOTALL,
 )
+_WHERE = re.compile(
+    r"\\text\s*\{\s*,?\s*where\s*\}\s*\\?[a-zA-Z]\s*(?:[<>]|\\(?:leq?|geq?|in|neq?)(?![a-zA-Z]))\s*[^<>=\\{}]+"
+)
 _RELATION = re.compile(r"\\(?:in|notin|neq|geq|leq)(?![a-zA-Z])|[<>]")
 _GREEK = re.compile(
     r"\\(?:alpha|beta|gamma|delta|epsilon|theta|lambda|mu|nu|rho|sigma|tau|phi|varphi|psi|omega|xi|eta)(?![a-zA-Z])"
 )
 _OTHER_CASE = re.compile(r"\b(?:even|odd|only|otherwise|else)\b")
-
-_BOUND = re.compile(
-    r"\s*(?P<function>\\?[a-zA-Z]+)\s*(?:\(\s*(?P<of>[a-zA-Z])\s*\)|_\{?(?P<index>[a-zA-Z])\}?)\s*=(?P<value>[^=]*)"
-)
 _MODULUS = re.compile(
     r"(?:(?P<name>[^=]*?)\\equiv)?(?P<value>.+?)\(?(?:\\pmod|\\bmod|\\mod|\\text\{\s*mod\s*\}|mod)\s*\{?\s*(?P<modulus>\d+)\s*\}?\)?"
 )
@@ -55,8 +54,14 @@ def _split(text: str) -> tuple[str, str] | None:
     said = _SAID.search(text)
     if said and said.start() > 0:
         head, condition = text[: said.start()].rstrip(" ,;("), text[said.start() :]
-        if _letters(head) and not _OTHER_CASE.search(condition) and _about(head, condition):
-            return head, condition
+        # Another value may follow, with a condition of its own.
+        another = re.search(r"\b(?:or|and)\b.*=", condition)
+        if not (_OTHER_CASE.search(condition) or another):
+            if _letters(head) and _about(head, condition):
+                return head, condition
+            # What letters of the problem are says nothing of numbers.
+            if not _letters(head) and _WHERE.fullmatch(condition):
+                return head, condition
     bracketed = re.fullmatch(r"(.+?)(?:,|\\q?quad|\\[,;: ]|\s)*\(([^()]*)\)\s*", text)
     in_brackets = bracketed is not None and _RELATION.search(bracketed[2]) and "=" not in bracketed[2]
     if bracketed and in_brackets and not _RELATION.search(bracketed[1]) and _about(bracketed[1], bracketed[2]):
@@ -96,37 +101,6 @@ def _top_level(text: str) -> list[str]:
     return [*pieces, text[begin:].strip()]
 
 
-def bound_alike(accepted: str, answer: str) -> str:
-    """An answer with the gold's name of the bound variable: `f(t) = 2t` for a gold `f(x) = 2x` is `f(x) = 2x`.
-
-    >>> bound_alike("f(x)=2x", "f(t) = 2t"), bound_alike("a_n=2^n", "a_k=2^k"), bound_alike("f(x)=2x", "f(t)=2x")
-    ('f(x)= 2x', 'a_n=2^n', 'f(t)=2x')
-    """
-    wanted, given = _BOUND.fullmatch(accepted), _BOUND.fullmatch(answer)
-    if wanted is None or given is None or wanted["function"] != given["function"]:
-        return answer
-    kinds = [one["of"] is not None for one in (wanted, given)]
-    names = [one["of"] or one["index"] for one in (wanted, given)]
-    value = given["value"]
-    if kinds[0] != kinds[1] or names[0] == names[1] or names[0] in _letters(value):
-        return answer
-    renamed = re.sub(rf"(?<![a-zA-Z\\]){names[1]}(?![a-zA-Z])", names[0], value)
-    # Letters that stand together, as in `2tx`.
-    if names[1] in re.sub(r"\\[a-zA-Z]+", "", renamed):
-        return answer
-    name = f"{given['function']}({names[0]})" if kinds[0] else f"{given['function']}_{names[0]}"
-    return f"{name}={renamed}"
-
-
-def bound_differently(accepted: str, answer: str) -> bool:
-    """Whether two definitions of one function name its variable differently although both letters are in the value."""
-    wanted, given = _BOUND.fullmatch(accepted), _BOUND.fullmatch(answer)
-    if wanted is None or given is None or wanted["function"] != given["function"]:
-        return False
-    names = [one["of"] or one["index"] for one in (wanted, given)]
-    return names[0] != names[1] and names[0] in _letters(given["value"])
-
-
 def remainder(answer: str) -> Remainder | None:
     """A value modulo a number; None where there is none.
 
@@ -149,8 +123,10 @@ def same_remainder(wanted: Remainder | None, given: Remainder | None, accepted: 
         if wanted.modulus != given.modulus:
             return DIFFERENT
         return VERIFIED if (wanted.value - given.value) % wanted.modulus == 0 else DIFFERENT
-    known, other = (wanted, answer) if wanted is not None else (given, accepted)
+    known, other, other_side = (wanted, answer, accepted) if wanted is not None else (given, accepted, answer)
     value = parse_value(other)
     if known is None or value is None:
         return None
-    return VERIFIED if value.number == known.value else DIFFERENT
+    # `7 \\text{ mod } 4` is 3, where no sign says that 7 is only congruent to it.
+    operation = "\\equiv" not in other_side and "\\pmod" not in other_side and "(" not in other_side
+    return VERIFIED if value.number == (known.value % known.modulus if operation else known.value) else DIFFERENT

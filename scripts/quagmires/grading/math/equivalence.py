@@ -12,13 +12,12 @@ from fractions import Fraction
 from quagmires.config.gold_rules import Gold
 from quagmires.grading.math.closed_form import ClosedForm, closed_form, same_number
 from quagmires.grading.math.conditions import (
-    bound_alike,
-    bound_differently,
     remainder,
     same_remainder,
     without_conditions,
 )
 from quagmires.grading.math.expressions import same_equation, same_expression
+from quagmires.grading.math.indices import arguments_alike, arguments_differ, indices_alike
 from quagmires.grading.math.numbers import Value, canonical, close, name_of, parse_value, same_value, unnamed
 from quagmires.grading.math.regions import Region, chain, read_region
 from quagmires.grading.math.spelling import bare, normalise, respelled
@@ -26,12 +25,15 @@ from quagmires.grading.math.structures import (
     Elements,
     builder,
     components,
+    determinant,
     elements,
     is_set,
     members,
     parts,
     with_signs,
 )
+from quagmires.grading.math.trees import names as names_of
+from quagmires.grading.math.trees import read_tree
 from quagmires.grading.math.units import Unit, read_unit, words_of
 from quagmires.grading.math.words import as_text, choice, in_one_order, same_figures, same_words, text_of, time_of_day
 from quagmires.grading.verdicts import DIFFERENT, EXACT, RIGHT, TIMEOUT, UNPARSABLE, VERIFIED
@@ -63,6 +65,8 @@ _DERIVATIVE = re.compile(
 )
 _ACCENTS = re.compile(r"\\(hat|tilde|bar|dot|ddot|widehat|widetilde)(?![a-zA-Z])")
 _IS_NAME = re.compile(r"\\?[a-zA-Z]+(?:_(?:\w|\{[^{}]*\}))?(?:\([a-zA-Z]\))?")
+# `(t)` after a letter, also one with an accent.
+_ARGUMENT = re.compile(r"(?<=[a-zA-Z}'])\(\s*([a-z])\s*\)")
 _LETTER = re.compile(r"(?<![a-zA-Z\\])[a-zA-Z](?![a-zA-Z])")
 _WRAPPED = re.compile(r"\\(?:text|mathrm|mbox|textrm|textbf|rm)\s*\{[^{}]*\}")
 
@@ -82,8 +86,8 @@ def compare(gold: Gold, answer: str, algebra: Algebra | None) -> str | None:
 
 
 def _compare_one(accepted: str, answer: str, gold: Gold, algebra: Algebra | None) -> str | None:
-    answer = bound_alike(accepted, answer)
-    if bound_differently(accepted, answer):
+    answer = indices_alike(accepted, arguments_alike(accepted, answer))
+    if arguments_differ(accepted, answer):
         return DIFFERENT
     wanted = _listed(accepted)
     if not gold.several or len(wanted) == 1:
@@ -188,7 +192,8 @@ def _comparable(accepted: str, answer: str) -> bool:
 
 def _same_case(left: str, right: str) -> bool:
     """Whether no letter of one side is the other's in another case: `2x` is not `2X`."""
-    letters = [set(_LETTER.findall(re.sub(r"\\[a-zA-Z]+", " ", one))) for one in (left, right)]
+    commands = r"\\math(?:bb|cal)\s*\{[A-Z]\}|\\[a-zA-Z]+"
+    letters = [set(_LETTER.findall(re.sub(commands, " ", one))) for one in (left, right)]
     only = letters[0] - letters[1], letters[1] - letters[0]
     swapped = {letter for letter in only[0] if letter.swapcase() in only[1]}
     # Arbitrary constants may be called C or c.
@@ -245,6 +250,9 @@ def _quick(accepted: str, answer: str, tolerance: float | None) -> str | None:
     names = name_of(left), name_of(right)
     if (names[0] is None and unnamed(right) == left) or in_one_order(left) == in_one_order(right):
         return VERIFIED
+    without = _without_argument(accepted, answer)
+    if without is not None and normalise(without[0]) == normalise(without[1]):
+        return VERIFIED
     if _quick_sides(accepted, answer) is not None:
         return VERIFIED
     if (described := builder(accepted)) is not None and described == builder(answer):
@@ -255,7 +263,7 @@ def _quick(accepted: str, answer: str, tolerance: float | None) -> str | None:
     if in_base and given_in_base and left[0].isdigit() and right[0].isdigit():
         same = _value_in_base(*in_base.groups()) == _value_in_base(*given_in_base.groups())
         return VERIFIED if same else DIFFERENT
-    if not _is_true(answer):
+    if not _is_true(answer) or ("=" in accepted and "=" not in answer and _is_relation(accepted)):
         return DIFFERENT
     verdict = _quick_ratio(accepted, answer) or _quick_remainder(accepted, answer)
     if verdict is not None:
@@ -333,7 +341,8 @@ def _quick_values(accepted: str, answer: str, tolerance: float | None) -> str | 
         return VERIFIED if abs(numbers[0] - numbers[1]) <= Fraction(tolerance) + Fraction(1, 10**12) else DIFFERENT  # type: ignore[operator]
     if (value is None) != (given is None):
         decimal = value if value is not None else given
-        if decimal is not None and decimal.place is not None:
+        # In degrees the number is not the value.
+        if decimal is not None and decimal.place is not None and "^\\circ" not in accepted + answer:
             number = (forms[1] if value is not None else forms[0]).approximation()
             if number is None:
                 return None
@@ -356,6 +365,30 @@ def _measured(answer: str) -> tuple[ClosedForm, Unit] | None:
     head, unit = _split_unit(text)
     form = closed_form(unnamed(normalise(head))) if unit is not None else None
     return (form, unit) if form is not None and unit is not None else None
+
+
+def _is_relation(text: str) -> bool:
+    """Whether an equation relates two letters, as `x+y=1` does: it is a line, and no name of its right side.
+
+    >>> _is_relation("x+y=1"), _is_relation("y=2x"), _is_relation("AB=5"), _is_relation("f(x)=1")
+    (True, False, False, False)
+    """
+    sides = [normalise(side) for side in _sides(text)]
+    tree = read_tree(sides[0]) if len(sides) == 2 else None
+    letters = names_of(tree) if tree is not None else frozenset()
+    return len(letters) > 1 and all(letter.islower() and len(letter) == 1 for letter in letters)
+
+
+def _without_argument(accepted: str, answer: str) -> tuple[str, str] | None:
+    """Two equations without `(t)` after every unknown, where only one of them writes it."""
+    if "=" not in accepted or "=" not in answer:
+        return None
+    arguments = [_ARGUMENT.findall(one) for one in (accepted, answer)]
+    # One alone may be a factor in brackets.
+    if len({*arguments[0], *arguments[1]}) != 1 or all(arguments) or sum(map(len, arguments)) < 2:
+        return None
+    plain = [_ARGUMENT.sub("", one) for one in (accepted, answer)]
+    return plain[0], plain[1]
 
 
 def _quick_expressions(accepted: str, answer: str) -> str | None:
@@ -449,6 +482,10 @@ def _quick_elements(accepted: str, answer: str, tolerance: float | None) -> str 
             and len(_different([*one.items, *parts(answer), *parts(accepted)][:3])) == 1
         )
         return VERIFIED if point and len(parts(answer if left else accepted)) == 1 else DIFFERENT
+    if (left is None) != (right is None):
+        expanded = [determinant(one) or text for one, text in ((left, accepted), (right, answer))]
+        if expanded != [accepted, answer]:
+            return _quick(expanded[0], expanded[1], tolerance)
     if left is not None and left.frame[0].isdigit() and _ZERO.fullmatch(normalise(answer)):
         return VERIFIED if all(item == "0" for item in left.items) else DIFFERENT
     if left is None or right is None or not _same_frame(left, right):
@@ -505,13 +542,13 @@ def _compare_parts(wanted: list[str], found: list[str], gold: Gold, algebra: Alg
         return VERIFIED if sorted(map(canonical, wanted)) == sorted(map(canonical, found)) else DIFFERENT
     rest, unsure = list(found), []
     for part in wanted:
-        match = next((one for one in rest if _quick(part, one, gold.tolerance) in RIGHT), None)
+        match = next((one for one in rest if _quick_part(part, one, gold.tolerance) in RIGHT), None)
         if match is None:
             unsure.append(part)
         else:
             rest.remove(match)
     for part in unsure:
-        possible = [one for one in rest if _quick(part, one, gold.tolerance) is None]
+        possible = [one for one in rest if _quick_part(part, one, gold.tolerance) is None]
         if not possible:
             return DIFFERENT
         if algebra is None:
@@ -525,3 +562,8 @@ def _compare_parts(wanted: list[str], found: list[str], gold: Gold, algebra: Alg
             return TIMEOUT if TIMEOUT in verdicts.values() else DIFFERENT
         rest.remove(one)
     return VERIFIED
+
+
+def _quick_part(part: str, one: str, tolerance: float | None) -> str | None:
+    """The verdict on two parts of lists, without conditions that one of them has."""
+    return _quick(*(without_conditions(part, one) or (part, one)), tolerance)

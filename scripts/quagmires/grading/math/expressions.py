@@ -12,7 +12,7 @@ from functools import lru_cache
 from random import Random
 from typing import Any
 
-from quagmires.grading.math.closed_form import context
+from quagmires.grading.math.closed_form import MANY_DIGITS, context, holds_i
 from quagmires.grading.math.trees import Node, holds, names, read_tree
 
 _DIGITS = 50
@@ -22,7 +22,10 @@ _EQUAL, _EQUAL_DECIMALS, _APART = Fraction(1, 10**40), Fraction(1, 10**12), Frac
 _POINTS = (True, True, False, False)
 # Arbitrary constants, which an answer may number in another way.
 _CONSTANT = re.compile(r"(?:[cCkK](?:_\{?\d+\}?)?|[ABD]_\{?\d+\}?)")
+_NUMBERED, _MAY_BE_CONSTANT = re.compile(r"[cC]_\{?\d+\}?"), re.compile(r"[A-HJ-Z](?:_\{?\d+\}?)?|[ck]_\{?\d+\}?")
 _MOST_CONSTANTS = 3
+# `\\frac{dy}{dx}`, and `\\frac{d}{dx}`; not `\\frac{d+e}{de}`.
+_DERIVATIVE = re.compile(r"\\frac\{d(?:\^\{?\w\}?)?\\?[a-zA-Z]*(?:_\w)?(?:\([^()]*\))?\}\{d|\\int|\\partial")
 _NAMES = {"arcsin": "asin", "arccos": "acos", "arctan": "atan", "ln": "log"}
 
 
@@ -37,8 +40,10 @@ def same_expression(gold: str, answer: str) -> bool | None:
     (True, False, None)
     """
     left, right = read_tree(gold), read_tree(answer)
-    if left is None or right is None or not (names(left) or names(right)):
+    if left is None or right is None:
         return None
+    if not (names(left) or names(right)):
+        return _same_complex(left, right) if holds_i(left) or holds_i(right) else None
     if _is_unclear(gold, left, names(left) | names(right)) or _is_unclear(answer, right, names(left) | names(right)):
         return None
     decimals = bool(re.search(r"\d\.\d|\.\d", gold + answer))
@@ -85,12 +90,14 @@ def same_equation(gold: tuple[str, str], answer: tuple[str, str]) -> bool | None
     return False if apart and _is_linear(left, letters) and _is_linear(right, letters) else None
 
 
-def _is_linear(tree: Node, letters: list[str]) -> bool:
-    """Whether a tree is of the first degree in its letters, all together: by its values at points and at their sums."""
+def _is_linear(tree: Node, letters: list[str], others: Mapping[str, Fraction] | None = None) -> bool:
+    """Whether a tree is of the first degree in letters, all together: by its values at points and at their sums. Its
+    other letters have the values `others`.
+    """
     first, second = _point(letters, 5, False), _point(letters, 6, False)
     zero = {name: Fraction(0) for name in letters}
     both = {name: first[name] + second[name] for name in letters}
-    values = [_value(tree, point) for point in (both, first, second, zero)]
+    values = [_value(tree, point | dict(others or {})) for point in (both, first, second, zero)]
     if None in values:
         return False
     rest = abs(values[0] - values[1] - values[2] + values[3])
@@ -99,7 +106,7 @@ def _is_linear(tree: Node, letters: list[str]) -> bool:
 
 def _is_unclear(text: str, tree: Node, letters: frozenset[str]) -> bool:
     """Whether letters may be something else: a derivative, e between d and f, one word."""
-    if re.search(r"\\frac\{d|\\int|\\partial", text) or (len(letters & set("df")) == 2 and "e" in text):
+    if _DERIVATIVE.search(text) or (len(letters & set("df")) == 2 and "e" in text):
         return True
     # A single letter may be a word or the name of an option.
     return tree[0] == "name" and len(letters) == 1 and len(text) == 1 and text.isupper()
@@ -143,9 +150,38 @@ def _has_fractional_power(tree: Node) -> bool:
 def _renamings(left: Node, right: Node) -> list[dict[str, str]]:
     """The answer's arbitrary constants called like the gold's, in every order."""
     wanted, given = (sorted(name for name in names(tree) if _CONSTANT.fullmatch(name)) for tree in (left, right))
-    if left[0] == "name" or len(wanted) != len(given) or not 1 <= len(wanted) <= _MOST_CONSTANTS:
+    if left[0] == "name":
+        return []
+    if len(wanted) != len(given):
+        wanted, given = _other_constants(left, right)
+    if len(wanted) != len(given) or not 1 <= len(wanted) <= _MOST_CONSTANTS:
         return []
     return [dict(zip(given, order, strict=True)) for order in itertools.permutations(wanted) if list(order) != given]
+
+
+def _other_constants(left: Node, right: Node) -> tuple[list[str], list[str]]:
+    """Names that only one side has, if those of one are plainly arbitrary constants (C_1, C_2) and those of the other
+    may be (A, B): the general solution of a differential equation, in which they stand linearly, or C added to an
+    antiderivative.
+    """
+    only = sorted(names(left) - names(right)), sorted(names(right) - names(left))
+    for plain, other, tree in ((*only, left), (*only[::-1], right)):
+        numbered = len(plain) > 1 and all(_NUMBERED.fullmatch(name) for name in plain)
+        added = len(plain) == 1 and plain[0][0] in "Cc" and _is_added(tree, plain[0])
+        if plain and (numbered or added) and all(_MAY_BE_CONSTANT.fullmatch(name) for name in other):
+            rest = sorted(names(tree) - set(plain))
+            if rest and _is_linear(tree, plain, _point(rest, 7, True)):
+                return only
+    return [], []
+
+
+def _is_added(tree: Node, name: str) -> bool:
+    """Whether a name stands once, as a term of a sum."""
+    if tree == ("name", name):
+        return True
+    return tree[0] == "+" and any(
+        _is_added(one, name) and name not in names(other) for one, other in (tree[1:], tree[:0:-1])
+    )
 
 
 @lru_cache(maxsize=2_000)
@@ -159,9 +195,25 @@ def _point(letters: list[str], number: int, positive: bool) -> dict[str, Fractio
     return dict(zip(letters, _random_points(tuple(letters), number, positive), strict=True))
 
 
-def _value(tree: Node, point: Mapping[str, Fraction]) -> Any:
+def _same_complex(left: Node, right: Node) -> bool | None:
+    """Whether two complex numbers are one: few digits tell them apart, a thousand make them one."""
+    for digits in (_DIGITS, MANY_DIGITS):
+        values = _value(left, {}, digits), _value(right, {}, digits)
+        if None in values:
+            return None
+        size = max(map(abs, values))
+        if size == 0:
+            return True
+        difference = abs(values[0] - values[1]) / size
+        if difference > context(digits).mpf(10) ** (-digits // 2):
+            # Decimals count to six digits: they are left to others.
+            return False if difference > float(_APART) else None
+    return True
+
+
+def _value(tree: Node, point: Mapping[str, Fraction], digits: int = _DIGITS) -> Any:
     """The value at a point, a real or a complex number; None where there is none."""
-    numbers = context(_DIGITS)
+    numbers = context(digits)
     try:
         value = _computed(tree, point, numbers)
     except (_NoValue, ArithmeticError, ValueError, TypeError, NotImplementedError, KeyError):
@@ -189,9 +241,11 @@ def _computed(node: Node, point: Mapping[str, Fraction], numbers: Any) -> Any:
     if kind == "^":
         if abs(values[1]) > 1_000:
             raise _NoValue
-        return numbers.power(values[0], values[1])
+        share = _odd_share(node[2]) if names(node[1]) else None
+        return _real_power(values[0], *share, numbers) if share else numbers.power(values[0], values[1])
     if kind == "root":
-        return numbers.power(values[0], 1 / values[1])
+        share = _odd_share(("/", ("number", Fraction(1)), node[2])) if names(node[1]) else None
+        return _real_power(values[0], *share, numbers) if share else numbers.power(values[0], 1 / values[1])
     if kind == "degrees":
         return values[0] * numbers.pi / 180
     if kind == "\\log":
@@ -200,3 +254,19 @@ def _computed(node: Node, point: Mapping[str, Fraction], numbers: Any) -> Any:
         # Of letters they are functions of whole numbers, of which points say nothing.
         raise _NoValue
     return getattr(numbers, _NAMES.get(kind[1:], kind[1:]))(values[0])
+
+
+def _odd_share(exponent: Node) -> tuple[int, int] | None:
+    """`2/3` as (2, 3): an exponent with an odd denominator, of which also negative numbers have a real power."""
+    if exponent[0] == "/" and exponent[1][0] == exponent[2][0] == "number":
+        share = exponent[1][1] / exponent[2][1] if exponent[2][1] else Fraction(0)
+        if share.denominator > 1 and share.denominator % 2:
+            return share.numerator, share.denominator
+    return None
+
+
+def _real_power(base: Any, top: int, bottom: int, numbers: Any) -> Any:
+    if numbers.im(base) != 0 or numbers.re(base) >= 0:
+        return numbers.power(base, numbers.mpf(top) / bottom)
+    size = numbers.power(-base, numbers.mpf(top) / bottom)
+    return -size if top % 2 else size

@@ -18,6 +18,17 @@ _JOINT = re.compile(
     r"(?:(?:[-*•]|\d{1,2}[.)]|\([a-z\d]\))[ \t]+)?(?:\\\(|\\\[)?[ \t$]*(?P<name>[a-zA-Z](?:_\{?\w\}?)?\s*=\s*)?"
 )
 _NAME_BEFORE = re.compile(r"(?:^|[^\\\w])([a-zA-Z])(?:_\{?\w\}?)?\s*=\s*$")
+# `Smallest: \boxed{4}` on a line and `Largest: \boxed{7}` on the next; also with `Part 1` and `Part 2`.
+_LABEL = (
+    r"(?:[-*•]|\d{1,2}[.)])?[ \t]*[*_]{0,2}[ \t]*(?P<label>[A-Z(][A-Za-z0-9() ]{0,30}?)[ \t]*"
+    r"(?::[*_]{0,2}|[*_]{0,2}:)[ \t]*"
+)
+_LABELLED = re.compile(rf"(?:[ \t$.,;]|\\\)|\\\])*\n\s*{_LABEL}(?:\\\(|\\\[)?[ \t$]*")
+_LABEL_BEFORE = re.compile(rf"(?:^|\n)[ \t]*{_LABEL}(?:\\\(|\\\[)?[ \t$]*$")
+# Labels of what is only on the way, or said again.
+_NO_PART = re.compile(
+    r"\b(?:step|answer|result|final|check|verify|verification|so|thus|hence|therefore|conclusion|total|sum|note)", re.I
+)
 # What stands in a box for an answer that is meant to come.
 _PLACEHOLDER = re.compile(
     r"(?:[\s$.?_…~]|\\[,;:! ]|\\(?:q?quad|phantom\s*\{[^{}]*\}))*|[\s$]*\\(?:l|c)?dots[a-z]?[\s$]*"
@@ -90,7 +101,7 @@ def _joint(text: str, start: int, end: int, right: int) -> tuple[str, str] | Non
         return None
     joint = _JOINT.fullmatch(text, end, right)
     if joint is None:
-        return None
+        return ("", "") if _are_labelled(text, start, end, right) else None
     if joint["name"] is None:
         return "", ""
     named = _NAME_BEFORE.search(text, max(0, start - 20), start)
@@ -100,6 +111,19 @@ def _joint(text: str, start: int, end: int, right: int) -> tuple[str, str] | Non
     # Values of two names on two lines are steps.
     said = bool((joint["said"] or "").strip()) and "\n" not in text[end:right]
     return (f"{names[0]}=", f"{names[1]}=") if said and names[0] else None
+
+
+def _are_labelled(text: str, start: int, end: int, right: int) -> bool:
+    """Whether two boxes stand on lines of their own after labels of one kind, which name parts of the answer."""
+    second = _LABELLED.fullmatch(text, end, right)
+    first = _LABEL_BEFORE.search(text, max(0, start - _LONGEST_JOINT), start) if second else None
+    if first is None or second is None:
+        return False
+    labels = [one["label"].split() for one in (first, second)]
+    if any(_NO_PART.search(" ".join(label)) for label in labels) or labels[0] == labels[1]:
+        return False
+    # One word each, or all words but one the same.
+    return len(labels[0]) == len(labels[1]) and sum(a != b for a, b in zip(*labels, strict=True)) == 1
 
 
 def _content(text: str, position: int) -> tuple[int, int, int] | None:

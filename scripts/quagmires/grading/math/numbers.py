@@ -39,7 +39,8 @@ _PERIOD = re.compile(r"(\d*?)(\d+?)\2+")
 _MONEY = re.compile(
     r"\s*(?:\\\$|[€£¥₹₩]|\\(?:pounds|euro|yen)(?![a-zA-Z])\s*"
     r"|\\(?:text|mathrm)\s*\{\s*[€£¥₹₩]\s*\}\s*|(?:\\(?:text|mathrm)\s*\{\s*)?(?:USD|US\\?\$|Rs|EUR|GBP"
-    r"|INR|RMB|CNY|JPY|HK\\?\$|[AC]\\?\$)\.?(?:\s*\}(?:\s*\\\$)?|(?=\s|\d|\\ )|\s)(?:\s|\\ )*)"
+    r"|INR|RMB|CNY|JPY|HK\\?\$|[AC]\\?\$)\.?(?:\s*\}(?:\s*\\\$)?|(?=\s|\d|\\ )|\s)(?:\s|\\ )*"
+    r"|\\(?:text|mathrm)\s*\{\s*(?:US|HK|[AC])\s*\}\s*\\\$)"
 )
 # A word before a number that says nothing of it, or its sign.
 _ABOUT = re.compile(
@@ -48,7 +49,7 @@ _ABOUT = re.compile(
     r"\s*\}?[\s~:]*(?:\\[,;: ])*(?=[\d\\.$+-])|\s*\\(?:sim|simeq|thickapprox|cong)(?![a-zA-Z])\s*(?=[\d\\.+-])",
     re.IGNORECASE,
 )
-_NEGATIVE = re.compile(r"\s*(?:\\text\s*\{\s*)?(?:negative|minus)\s*\}?\s*(?=\d)", re.IGNORECASE)
+_NEGATIVE = re.compile(r"\s*(?:\\text\s*\{\s*)?(?:negative|minus)\s*\}?\s*(?=\d|\\frac)", re.IGNORECASE)
 _SIGNED = re.compile(r"\s*\\(?:text|mathrm)\s*\{\s*(-?\d[\d.,]*)\s*\}")
 # Where the number may end and the unit begin.
 _ENDS = re.compile(r"[\d}.]|%(?!\w)")
@@ -113,7 +114,7 @@ def _parse_value(answer: str) -> Value | None:
     text = respelled(answer)
     if not any(character.isdigit() for character in text):
         return _in_words(text)
-    if not any(character.isalpha() or character in "\\$%°€£¥₹¢'" for character in text):
+    if not any(character.isalpha() or character in "\\$%°€£¥₹₩¢'" for character in text):
         return _plain_value(text)
     text = _from_name(text)
     text = _ABOUT.sub("", text, count=1) if _ABOUT.match(text) else text
@@ -189,6 +190,9 @@ def _in_words(text: str) -> Value | None:
     words = re.split(r"[\s-]+", plain)
     sign = -1 if words[0] in ("negative", "minus") else 1
     words = words[1:] if sign < 0 else words
+    if "of" in words:
+        # `one of them`
+        return None
     if (
         len(words) > 1
         and words[-1] not in _ONES
@@ -203,13 +207,24 @@ def _in_words(text: str) -> Value | None:
             if counted is None or unit is None or unit.factor != 1
             else replace(counted, number=sign * counted.number, unit=unit)
         )
-    if len(words) > 1 and words[-1] in _LARGE:
-        count = _in_words(" ".join(words[:-1]))
-        return None if count is None else replace(count, number=sign * count.number * _LARGE[words[-1]])
+    number = _spelled_out(words)
+    return None if number is None else Value(Fraction(sign * number), True)
+
+
+def _spelled_out(words: list[str]) -> int | None:
+    """`two hundred and fifty` as 250; None where words are no numeral."""
+    for name, size in reversed(_LARGE.items()):
+        if name not in words:
+            continue
+        place = words.index(name)
+        count, rest = _spelled_out(words[:place]), words[place + 1 :]
+        rest = rest[1:] if rest[:1] == ["and"] else rest
+        lower = _spelled_out(rest) if rest else 0
+        return None if not count or lower is None or lower >= size else count * size + lower
     if len(words) == 1 and words[0] in _ONES:
-        return Value(Fraction(sign * _ONES.index(words[0])), True)
+        return _ONES.index(words[0])
     if words and words[0] in _TENS and (len(words) == 1 or (len(words) == 2 and words[1] in _ONES[1:10])):
-        return Value(Fraction(sign * (_TENS[words[0]] + (_ONES.index(words[1]) if len(words) == 2 else 0))), True)
+        return _TENS[words[0]] + (_ONES.index(words[1]) if len(words) == 2 else 0)
     return None
 
 

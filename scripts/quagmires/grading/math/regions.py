@@ -22,6 +22,23 @@ _REALS = re.compile(
     r"\\mathbb\{?R\}?|(?:all|any|every)\s*reals?\s*(?:numbers?|values?)?(?:\s*of\s*x)?|\\text\{\s*[Aa]ll\s+reals?(?:\s+numbers?)?\s*\}"
     r"|[Aa]ll\s+reals?(?:\s+numbers?)?"
 )
+# Parts of the line: `\\mathbb{R}^+` is (0, oo), as `\\mathbb{R}_{>0}`; with an index 0 or \\geq the end belongs to it.
+_HALF = re.compile(
+    r"\\mathbb\{R\}(?:[_^]\{?(?P<sign>[+-])\}?(?P<zero>[_^]\{?0\}?)?"
+    r"|[_^]\{?(?P<relation>>|<|\\geq|\\leq)\s*0\}?|(?P<zero2>_\{?0\}?)\^\{?(?P<sign2>[+-])\}?)"
+)
+# The same in words.
+_REAL = (
+    r"(?:(?:the\s+)?(?:set\s+of\s+)?(?:all|any|every)\s+)?"
+    r"(?:(?P<sign>positive|negative|non-?negative|non-?positive)\s+)?reals?"
+)
+_SPOKEN = re.compile(
+    rf"{_REAL}(?:\s+(?:numbers?|values?))?(?:\s+(?P<name>[a-zA-Z]))?(?:\s+(?:of\s+[a-zA-Z]|that\s+are|which\s+are))?"
+    r"(?:,?\s*(?P<than>(?:strictly\s+)?(?:less|smaller|greater|larger|more)\s+than(?P<equal>\s+or\s+equal\s+to)?|at\s+least|at\s+most"
+    r"|except|other\s+than|not\s+equal\s+to|between)\s*(?P<limit>.+))?",
+    re.IGNORECASE,
+)
+_WRAPPED = re.compile(r"\\(?:text|mathrm|mbox)\s*\{([^{}]*)\}")
 _MEMBER = re.compile(r"^\s*(\\?[a-zA-Z]+(?:_\w)?)\s*\\in(?![a-zA-Z])\s*")
 _BARS = re.compile(r"(?P<zero>0<)?\|(?P<name>[^|]+)\|(?P<relation><|>|\\leq|\\geq)\s*(?P<limit>[^<>,]+)")
 _INFINITY, _MINUS_INFINITY = "\\infty", "-\\infty"
@@ -62,6 +79,9 @@ def read_region(answer: str) -> Region | None:
     """
     if len(answer) > 300:
         return None
+    spoken = _spoken(answer)
+    if spoken is not None:
+        return spoken
     # Normalised text has lost which letters were words.
     text = normalise(_WORD.sub(lambda word: f" \\l{word[1] or word[2]} ", answer))
     builder = _BUILDER.fullmatch(text)
@@ -74,7 +94,44 @@ def read_region(answer: str) -> Region | None:
     text = text[member.end() :] if member else text
     if _REALS.fullmatch(text):
         return Region((_EVERYTHING,), name)
+    half = _HALF.fullmatch(text.removesuffix("\\cup\\{0\\}"))
+    if half:
+        relation = half["relation"] or ">"
+        positive = (half["sign"] or half["sign2"] or "+") == "+" and relation in (">", "\\geq")
+        closed = bool(half["zero"] or half["zero2"] or relation.endswith("eq") or text.endswith("\\cup\\{0\\}"))
+        return Region((_half(positive, "0", closed),), name)
     return _by_brackets(text, name) or _by_inequalities(text)
+
+
+def _half(above: bool, limit: str, closed: bool) -> Piece:
+    return Piece(limit, _INFINITY, closed, False) if above else Piece(_MINUS_INFINITY, limit, False, closed)
+
+
+def _spoken(answer: str) -> Region | None:
+    """`all real numbers less than 3`, `all nonnegative reals`."""
+    if "real" not in answer.lower():
+        return None
+    text = re.sub(r"\s+", " ", _WRAPPED.sub(r"\1", re.sub(r"\\[,;: ]|~", " ", answer)).replace("$", "")).strip(" .")
+    found = _SPOKEN.fullmatch(text)
+    if found is None or not (found["sign"] or found["than"]):
+        return None
+    sign = (found["sign"] or "").lower().replace("-", "")
+    whole = _half(sign in ("positive", "nonnegative"), "0", sign.startswith("non")) if sign else _EVERYTHING
+    if not found["than"]:
+        return Region((whole,), found["name"])
+    than, limit = found["than"].lower(), normalise(found["limit"])
+    listed = normalise(re.sub(r"\b(?:and|or)\b", ",", found["limit"]))
+    limits = [re.sub(r"^[a-zA-Z](?:=|\\neq)", "", one) for one in listed.split(",") if one]
+    if any(_value(one) is None for one in limits):
+        return None
+    if than.startswith(("except", "other", "not")):
+        return _without(Region((whole,), found["name"]), limits)
+    if sign or len(limits) != (2 if than == "between" else 1):
+        return None
+    if than == "between":
+        return Region((Piece(limits[0], limits[1], False, False),), found["name"])
+    above = than.startswith(("greater", "larger", "more", "at least")) or "greater" in than or "larger" in than
+    return Region((_half(above, limit, bool(found["equal"]) or than.startswith("at")),), found["name"])
 
 
 def chain(answer: str) -> tuple[tuple[str, ...], tuple[str, ...]] | None:
@@ -145,6 +202,11 @@ def _by_inequalities(text: str) -> Region | None:
     alternatives = _UNION.split(text)
     if len(alternatives) == 1 and "," in text and _balanced(text.split(",")[0]):
         head, *rest = text.split(",")
+        excepted = re.fullmatch(r"(?P<name>[^<>\\]+)\\neq(?P<point>.+)", head)
+        if excepted and _VARIABLE.fullmatch(excepted["name"].strip()) and not any(map(_RELATION.search, rest)):
+            # `x \\neq -1, 2`
+            region = _one_inequality(head)
+            return _without(region, rest) if region else None
         region = _one_inequality(head)
         others = [_one_inequality(one) for one in rest]
         if region is None or not all(others):

@@ -74,6 +74,7 @@ _SAME = re.compile(rf"\\({'|'.join(sorted(_SAME_COMMAND, key=len, reverse=True))
 _THIN_THOUSANDS = re.compile(r"(?<=\d)(?:\{,\}|,\\!)\s*(?=\d{3}(?!\d))")
 # Minutes and seconds of arc.
 _ARC = re.compile(r"(?<=\d)\s*\^\s*\{?((?:\s*\\prime(?![a-zA-Z]))+)\s*\}?")
+_COLON = re.compile(r"(?:\\(?:text|mathrm)\s*)?\{\s*:\s*\}")
 _SI = re.compile(r"\\(?:SI|qty)\s*\{([^{}]*)\}\s*\{([^{}]*)\}")
 _ANGLE_OF = re.compile(r"\\ang\s*\{([^{}]*)\}")
 _CIRCLE_LETTER = re.compile(r"(?<=\d)\s*\^\s*\{?\s*(?:o|\\mathrm\s*\{o\}|\\text\s*\{o\})\s*\}?(?![a-zA-Z\d])")
@@ -88,6 +89,12 @@ _BLACKBOARD = re.compile(r"\\(mathbb|mathsf)\s*([A-Z])(?![a-zA-Z])")
 _OVER = re.compile(r"\{([^{}]*(?:\{[^{}]*\}[^{}]*)*?)\\(over|choose)(?![a-zA-Z])([^{}]*(?:\{[^{}]*\}[^{}]*)*?)\}")
 _OVER_IS = {"over": "\\frac", "choose": "\\binom"}
 _CHOOSE = re.compile(r"(?<![a-zA-Z\\])C_(?:(\d+|[a-z])|\{(\d+|[a-z])\})\^(?:(\d+|[a-z])|\{(\d+|[a-z])\})")
+# `{}_8C_3`, `^8C_3`
+_CHOOSE_BEFORE = re.compile(
+    r"(?:\{\}\s*|(?<![\w})]))[_^](?:(\d|[a-z])|\{(\d+|[a-z])\})\s*(?:C|\\mathrm\{C\})_(?:(\d|[a-z])|\{(\d+|[a-z])\})"
+)
+# An accent over one letter, whichever way it is written.
+_BAR = re.compile(r"\\overline\s*(?:\{\s*([a-zA-Z])\s*\}|\s([a-zA-Z])(?![a-zA-Z]))")
 _CIS = re.compile(
     r"\\(?:text|mathrm|operatorname)\s*\{\s*cis\s*\}\s*|\\cis(?![a-zA-Z])\s*|(?<![a-zA-Z\\])cis\s*(?=[\d(\\])"
 )
@@ -119,6 +126,8 @@ _PRIMES = re.compile(r"\^(?:\\prime(?![a-zA-Z])|\{((?:\s*\\prime)+)\s*\})")
 _COMPARISONS = re.compile(r"\\([lg])(?:e|eq|eqslant)(?![a-zA-Z])")
 _FUNCTIONS = "arcsin|arccos|arctan|sinh|cosh|tanh|sin|cos|tan|cot|sec|csc|ln|log|exp|sqrt"
 _PLAIN_FUNCTION = re.compile(rf"(?<![\\a-zA-Z{{])({_FUNCTIONS})(?=\s*[(_^]|\s+\d)")
+# `4/3 pi`: with the space it is no denominator.
+_SHARE_OF_PI = re.compile(r"(?<![\w./}])(\d+)\s*/\s*(\d+)\s+(?=[pP]i(?![a-zA-Z]))")
 _PLAIN_PI = re.compile(r"(?<![\\a-zA-Z])[pP]i(?![a-zA-Z])")
 _PLAIN_IS = {"infinity": "infty", "infty": "infty", "atan": "arctan", "asin": "arcsin", "acos": "arccos"}
 _PLAIN_WORD = re.compile(
@@ -130,6 +139,12 @@ _SAID = re.compile(
     r"^(?:\\(?:text(?:bf)?|mathrm)\s*\{)?\s*(?:so\s+|hence\s+|thus\s+)?(?:the\s+)?(?:final\s+|correct\s+)?"
     r"(?:answer|ans|result|solution|option|choice|value|total|we get|we have|there are"
     r"|a total of)\s*(?:is|:|=|(?<=get)|(?<=have)|(?<=are)|(?<=of))\s*:?\s*(\})?\s*",
+    re.IGNORECASE,
+)
+# `\\text{The primes are 3, 5, and 7}`
+_SAID_OF = re.compile(
+    r"^\\text\s*\{\s*(?:the|all)\s+(?!.{0,40}\b(?:not|no|wrong|other|except|sum|product|number)\b)(?:[a-z]+\s+){1,3}(?:is|are)\s*:?\s+"
+    r"(?=[-\d][^a-z]*(?:\b(?:and|or)\b[^a-z]*)*\}\s*$)",
     re.IGNORECASE,
 )
 # Space and line breaks at the end, also a backslash that lost its space.
@@ -179,16 +194,17 @@ def respelled(answer: str) -> str:
     text = re.sub(r"\s+", " ", spell_symbols(answer)).strip()
     text = text.replace("\\tfrac", "\\frac").replace("\\dfrac", "\\frac").replace("\\cfrac", "\\frac")
     text = _BLACKBOARD.sub(lambda found: "T" if found[1] == "mathsf" else f"\\mathbb{{{found[2]}}}", text)
-    text = _undecorated(text.replace("{:}", ":").replace("\\!", "") if ":" in text else text)
+    text = _undecorated(_COLON.sub(":", text).replace("\\!", "") if ":" in text else text)
     text = re.sub(r"\^\s*\{\s*\\circ\s*\}", r"^\\circ ", text)
     text = _THIN_THOUSANDS.sub("", text)
     text = _ARC.sub(lambda found: "'" * found[1].count("prime"), text)
     text = _SI.sub(r"\1\\,\\mathrm{\2}", _ANGLE_OF.sub(r"\1^\\circ", text))
     text = _SAME.sub(lambda found: _SAME_COMMAND[found[1]], text)
+    text = _BAR.sub(lambda bar: f"\\bar{{{bar[1] or bar[2]}}}", text)
     text = _CIRCLE_LETTER.sub(r"^\\circ", _ROMAN_CONSTANT.sub(r"\1", text))
     text = _SHORT_FRACTION.sub(lambda f: f"\\{f[1]}{{{_inside(f[2], f[3])}}}{{{_inside(f[4], f[5])}}}", text)
     text = _ROOT_OF_FRACTION.sub(r"\\sqrt{\1}", text)
-    return _plain(_rows(_fractions(text))).strip()
+    return _SAID_OF.sub(r"\\text{", _plain(_rows(_fractions(text))).strip())
 
 
 def _fractions(text: str) -> str:
@@ -199,6 +215,7 @@ def _fractions(text: str) -> str:
         whole = re.fullmatch(r"([^{}]*)\\(over|choose)(?![a-zA-Z])([^{}]*)", text)
         if whole:
             text = f"{_OVER_IS[whole[2]]}{{{whole[1].strip()}}}{{{whole[3].strip()}}}"
+    text = _CHOOSE_BEFORE.sub(lambda f: f"\\binom{{{f[1] or f[2]}}}{{{f[3] or f[4]}}}", text)
     return _CHOOSE.sub(_choose, text)
 
 
@@ -298,7 +315,9 @@ def _rows(text: str) -> str:
     grids = _GRID.findall(text)
     if grids:
         return text
-    return re.sub(r"\s+", " ", ", ".join(row for row in _ROW.split(text.strip()) if row.strip()))
+    rows = ", ".join(row for row in _ROW.split(text.strip()) if row.strip())
+    # A row that begins with a relation goes on with the one before.
+    return re.sub(r"\s+", " ", re.sub(r",\s*(?==)", " ", rows))
 
 
 def _array(found: re.Match[str]) -> str:
@@ -311,7 +330,7 @@ def _array(found: re.Match[str]) -> str:
 
 def _plain(text: str) -> str:
     """Plain text and code as LaTeX: `pi`, `sqrt(2)`, `exp(3)`, `x**2`, `2*x`."""
-    text = _PLAIN_PI.sub(r"\\pi ", text)
+    text = _PLAIN_PI.sub(r"\\pi ", _SHARE_OF_PI.sub(r"\\frac{\1}{\2}", text))
     text = _PLAIN_WORD.sub(lambda word: f"\\{_PLAIN_IS.get(word[0], word[0])} ", text)
     text = re.sub(r"\+/-|\+-(?=\s*[\\\d(])", r"\\pm ", text)
     text = re.sub(r"(?<=,)\s*\.\.\.\s*(?=,)", r"\\ldots ", text)
@@ -327,7 +346,7 @@ def _plain(text: str) -> str:
     )
     cis = _CIS.search(text)
     if cis:
-        angle = re.match(r"\(?([^(),=]*?)\)?(?=[,;=]|$)", text[cis.end() :])
+        angle = re.match(r"(?:\\[,;: ]|\s)*\(?([^(),=]*?)\)?(?=[,;=]|$)", text[cis.end() :])
         if angle:
             text = f"{text[: cis.start()]}(\\cos({angle[1]})+i\\sin({angle[1]})){text[cis.end() + angle.end() :]}"
     for command, left in (("\\sqrt", "\\sqrt{"), ("\\exp", "e^{")):

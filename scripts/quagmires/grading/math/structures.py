@@ -8,7 +8,7 @@ from functools import lru_cache
 from quagmires.grading.math.numbers import unnamed
 from quagmires.grading.math.spelling import LONGEST, normalise
 
-_AND = r"(?:\\text\{\s*(?:,\s*)?(?:and|or)\s*\}|\b(?:and|or)\b|\\lor(?![a-zA-Z]))"
+_AND = r"(?:\\text\{\s*(?:,\s*)?(?:and|or|\\&)\s*\}|\b(?:and|or)\b|\\&|\\lor(?![a-zA-Z]))"
 # Not the spaces `\,` and `\;`.
 _SEPARATORS = re.compile(rf"(?<!\\),(?:\s|\\[,;! ]|\\q?quad)*{_AND}?|(?<!\\);|{_AND}")
 _TEXT = re.compile(r"\\(?:text|textbf|mathrm|mbox)\s*\{([^{}]*)\}\.?")
@@ -167,7 +167,7 @@ def elements(answer: str) -> Elements | None:
         return None
     items = parts(text[1:-1])
     frame = text[0] + text[-1]
-    if transposed and frame == "()":
+    if transposed and frame in ("()", "[]"):
         frame = f"{len(items)}x1"
     return Elements(frame, items) if len(items) > 1 else None
 
@@ -188,6 +188,21 @@ def components(answer: str) -> Elements | None:
     factors = {axis: {"": "1", "+": "1", "-": "-1"}.get(factor, factor.removeprefix("+")) for factor, axis in pieces}
     axes = "ijk" if "k" in factors else "ij"
     return Elements("()", [factors.get(axis, "0") for axis in axes])
+
+
+def determinant(matrix: Elements | None) -> str | None:
+    """The determinant of two or three rows as a formula; None for all else.
+
+    >>> determinant(Elements("|2x2", ["a", "b", "c", "d"]))
+    '(a)(d)-(b)(c)'
+    """
+    if matrix is None or matrix.frame not in ("|2x2", "|3x3"):
+        return None
+    if matrix.frame == "|2x2":
+        a, b, c, d = matrix.items
+        return f"({a})({d})-({b})({c})"
+    a, b, c, d, e, f, g, h, i = (f"({item})" for item in matrix.items)
+    return f"{a}{e}{i}+{b}{f}{g}+{c}{d}{h}-{c}{e}{g}-{b}{d}{i}-{a}{f}{h}"
 
 
 def with_signs(part: str) -> list[str]:

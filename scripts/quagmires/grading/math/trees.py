@@ -128,11 +128,18 @@ class _Reader:
                 value = ("degrees", value)
             elif self.next == "^":
                 self.take()
-                value = ("^", value, self.group(depth) if self.next == "{" else self.digit())
+                value = ("^", value, self.group(depth) if self.next == "{" else self.character())
                 if self.next == "^":
                     raise NoTree
             else:
                 return value
+
+    def character(self) -> Node:
+        """What stands after `^` without braces; normalised text has none around one letter."""
+        token = self.next
+        if token in ("e", "i", "\\pi"):
+            return ("constant", self.take().strip("\\"))
+        return ("name", self.take()) if len(token) == 1 and token.isalpha() else self.digit()
 
     def digit(self) -> Node:
         # `2^10` is 2^1 times 0 in LaTeX, and 2^10 for many who write it.

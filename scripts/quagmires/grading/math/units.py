@@ -297,7 +297,9 @@ class _Reader:
     def _word(self, word: str, position: int, power: int) -> tuple[Mapping[str, int], Fraction, int] | None:
         known = unit_of(word)
         bare = not all(self.wrapped[position : position + len(word)])
-        if known is not None and bare and len(word) == 1 and word not in _BARE_LETTERS:
+        # `\\mathrm{MeV}/c^2`
+        below = power < 0 and bool(self.dimension)
+        if known is not None and bare and len(word) == 1 and word not in _BARE_LETTERS and not below:
             known = None
         # `5m` may be five times m.
         if known is not None and bare and len(word) == 1 and word.isalpha() and position == 0:

@@ -74,7 +74,9 @@ def choice(gold: str, answer: str) -> str | None:
         return None
     if chosen["bracketed"] is None and letter.islower() and rest.strip():
         return None
-    if _DENIED.match(rest):
+    denied = _DENIED.match(rest)
+    # `(E) not enough information` is what the option says.
+    if denied and (chosen["bracketed"] is None or re.match(r"[\s,:]*(?:is|are|was|wrong|incorrect|n't)\b", rest)):
         return DIFFERENT
     # What the option says does not matter, if no other option is named.
     alone = not _ANOTHER_CHOICE.match(rest.lstrip()) and not _ANOTHER_CHOICE.search(rest[:20])
