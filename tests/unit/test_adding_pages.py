@@ -29,7 +29,7 @@ from quagmires.config.subset_rules import SUBSET_RULES
 from quagmires.config.task_names import TASK_NAMES
 from quagmires.data.problems import read_problems
 from quagmires.data.subsets import Lengths, select
-from quagmires.evaluation.majority import majority_at_k
+from quagmires.evaluation.majority import majority_at_k, tally
 from quagmires.grading.grader import Grader
 from quagmires.grading.reward import compute_score, source_name
 from quagmires.grading.task import TASKS, find_task
@@ -146,7 +146,7 @@ def check_task(folder: Path) -> None:
     assert compute_score("ours", "Answer: the cow", gold)["answered"] == 0.0
     # `a cow` and `A Cow` are two votes for one answer, and outvote the right one.
     table = pd.DataFrame([vars(grade) for grade in grades[:4]]).assign(problem_id="1")
-    assert majority_at_k(table, [4], np.random.default_rng(0), "words").loc["1", 4] == 0
+    assert majority_at_k(tally(table, "words"), [4], np.random.default_rng(0)).loc["1", 4] == 0
     # Among benchmarks of two tasks, each is looked for by its own: answers that agree show that a question is reworded.
     reworded = question.replace("all day long", "only").replace("Which animal", "What")
     write_jsonl(folder / "traces.jsonl", [{"id": "r", "problem": reworded, "response": "Answer: THE COW"}])

@@ -1,9 +1,11 @@
-"""majority@k: is the answer most of k samples gave the right one?
+"""majority@k: is the answer most of k samples gave the right one? And how many wrong answers are among them?
 
 All right answers are one class; wrong ones are classes by their task's `canonical`. Responses without an answer do not
 vote, without any vote the problem counts as wrong, and classes that tie share the vote: 1 / (number tied) if the right
 class is among them.
 """
+
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -16,9 +18,15 @@ from quagmires.grading.task import find_task
 DRAWS = 200
 
 
-def majority_at_k(
-    grades: pd.DataFrame, ks: list[int], generator: np.random.Generator, task: str = MATH
-) -> pd.DataFrame:
+class Votes(NamedTuple):
+    """By problem_id, sorted: votes for the right answer, votes for each wrong class (where there is one), samples."""
+
+    right: pd.Series
+    wrong: dict[str, np.ndarray]
+    samples: pd.Series
+
+
+def majority_at_k(votes: Votes, ks: list[int], generator: np.random.Generator) -> pd.DataFrame:
     """majority@k of each problem, in expectation over subsets of k of its samples, drawn without replacement.
 
     Exact for k = 1 (it is Pass@1), for k = n, and where there are no wrong answers or no right ones; otherwise the mean
@@ -26,28 +34,57 @@ def majority_at_k(
 
     Parameters
     ----------
-    grades
-        one row per response: problem_id, answer (None: no answer), correct.
     ks
         each at most the number of samples of every problem.
-    task
-        the name of the kind of problems, which says what answers are one class.
 
     Returns
     -------
     DataFrame indexed by problem_id, one column per k, values in [0, 1]
     """
-    right, wrong, samples = tally(grades, task)
     none = np.array([], dtype=np.int64)
     rows = [
-        [majority(int(right[problem]), wrong.get(problem, none), int(n), k, generator) for k in ks]
-        for problem, n in samples.items()
+        [majority(int(votes.right[problem]), votes.wrong.get(problem, none), int(n), k, generator) for k in ks]
+        for problem, n in votes.samples.items()
     ]
-    return pd.DataFrame(rows, index=samples.index, columns=ks)
+    return pd.DataFrame(rows, index=votes.samples.index, columns=ks)
 
 
-def tally(grades: pd.DataFrame, task: str = MATH) -> tuple[pd.Series, dict[str, np.ndarray], pd.Series]:
-    """Votes for the right answer by problem_id, votes for each wrong class, and samples."""
+def distinct_wrong_at_k(votes: Votes, ks: list[int]) -> pd.DataFrame:
+    """How many different wrong answers k samples of a problem have, in expectation over subsets as in `majority_at_k`.
+
+    With m classes of wrong answers, v_j votes for the j-th of n samples, it is the sum over j of
+    1 - C(n - v_j, k) / C(n, k) (rarefaction, Hurlbert 1971, doi:10.2307/1934145): exact, and for k = n it is m. Numbers
+    at one k can be compared whatever n is.
+
+    Parameters
+    ----------
+    ks
+        each at most the number of samples of every problem.
+
+    Returns
+    -------
+    DataFrame indexed by problem_id, one column per k, values in [0, k]
+    """
+    table = pd.DataFrame(0.0, index=votes.samples.index, columns=ks)
+    if votes.wrong:
+        classes = np.concatenate(list(votes.wrong.values()))
+        problems = np.repeat(votes.samples.index.get_indexer(list(votes.wrong)), [len(v) for v in votes.wrong.values()])
+        n = votes.samples.to_numpy()[problems]
+        for k in ks:
+            table[k] = np.bincount(problems, pass_at_k(n, classes, k), minlength=len(table))
+    return table
+
+
+def tally(grades: pd.DataFrame, task: str = MATH) -> Votes:
+    """Count the votes of graded responses.
+
+    Parameters
+    ----------
+    grades
+        one row per response: problem_id, answer (None: no answer), correct.
+    task
+        the name of the kind of problems, which says what answers are one class.
+    """
     canonical = find_task(task).canonical
     codes, texts = pd.factorize(grades["answer"])
     # Every spelling is normalised once, however many responses have it.
@@ -58,7 +95,7 @@ def tally(grades: pd.DataFrame, task: str = MATH) -> tuple[pd.Series, dict[str, 
     against = answered & ~correct.to_numpy()
     votes = grades[against].groupby([problems[against], classes[codes[against]]], sort=True).size()
     wrong = {problem: counts.to_numpy() for problem, counts in votes.groupby(level=0)}
-    return right, wrong, problems.groupby(problems, sort=True).size()
+    return Votes(right, wrong, problems.groupby(problems, sort=True).size())
 
 
 def majority(right: int, wrong: np.ndarray, n: int, k: int, generator: np.random.Generator) -> float:

@@ -90,6 +90,58 @@ def macro_difference(
     return Difference.of(row["difference"], row["standard_error"])
 
 
+def lost_coverage(
+    base: pd.DataFrame, model: pd.DataFrame, k: int, benchmarks: Sequence[str] | None = None
+) -> tuple[float, float]:
+    """The share of problems that the base solves in k samples and the model, in k samples of its own, does not.
+
+    Of each problem it is estimated by Pass@k of the base times 1 - Pass@k of the model: a product of two unbiased
+    estimates of independent samples (Chen et al. 2021, arXiv 2107.03374), so unbiased. Shares are averaged over the
+    problems of a benchmark and then over benchmarks. Chance is part of it, as of two draws of k one may miss: how much
+    that is says `missed_again` of the base.
+
+    Parameters
+    ----------
+    base, model
+        counts per problem: benchmark, problem_id, n, c; drawn independently of each other.
+    k
+        1 <= k <= every n.
+    benchmarks
+        those to average over; all by default.
+
+    Returns
+    -------
+    the share and its standard error over problems, each with both its counts (nan where a benchmark has one problem)
+
+    Raises
+    ------
+    UserError
+        as of `compare_checkpoints`.
+    """
+    base, model = _same_problems(base, model, benchmarks)
+    solved, solved_after = (pass_at_k(table["n"].to_numpy(), table["c"].to_numpy(), k) for table in (base, model))
+    return _macro_mean(base, solved * (1 - solved_after))
+
+
+def missed_again(counts: pd.DataFrame, k: int, benchmarks: Sequence[str]) -> tuple[float, float]:
+    """`lost_coverage` of a model against itself: the share of problems that it solves in k samples, not in k others.
+
+    Of each problem it is Pass@2k - Pass@k: of two disjoint sets of k of its n samples, the first has a right one, the
+    second none. Unbiased too; nan where a problem has fewer than 2k samples.
+    """
+    table = counts[counts["benchmark"].isin(benchmarks)]
+    n, c = table["n"].to_numpy(), table["c"].to_numpy()
+    if n.min() < 2 * k:
+        return np.nan, np.nan
+    return _macro_mean(table, pass_at_k(n, c, 2 * k) - pass_at_k(n, c, k))
+
+
+def _macro_mean(table: pd.DataFrame, values: np.ndarray) -> tuple[float, float]:
+    groups = pd.Series(values).groupby(table["benchmark"].to_numpy(), sort=False)
+    means, errors = zip(*(mean_with_error(one.to_numpy()) for _, one in groups), strict=True)
+    return macro_average(means, errors)
+
+
 def _same_problems(
     first: pd.DataFrame, second: pd.DataFrame, benchmarks: Sequence[str] | None
 ) -> tuple[pd.DataFrame, pd.DataFrame]:

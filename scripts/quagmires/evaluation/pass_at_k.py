@@ -78,6 +78,19 @@ def mean_with_error(values: np.ndarray) -> tuple[float, float]:
     return float(values.mean()), float(error)
 
 
+def ratio_with_error(numerators: np.ndarray, denominators: np.ndarray) -> tuple[float, float]:
+    """sum(numerators) / sum(denominators) over problems and its standard error, problems being the clusters.
+
+    The error is that of a ratio of means, to first order (Cochran 1977, Sampling Techniques, chapter 6). With one
+    problem it is not defined: nan.
+    """
+    total, problems = float(np.sum(denominators)), len(denominators)
+    ratio = float(np.sum(numerators)) / total
+    residuals = np.asarray(numerators, dtype=float) - ratio * np.asarray(denominators, dtype=float)
+    error = np.sqrt(problems * residuals.var(ddof=1)) / total if problems > 1 else np.nan
+    return ratio, float(error)
+
+
 def macro_average(means: Sequence[float], errors: Sequence[float]) -> tuple[float, float]:
     """The unweighted mean over benchmarks and its standard error, benchmarks being independent."""
     variances = np.asarray(errors, dtype=float) ** 2

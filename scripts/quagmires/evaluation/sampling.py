@@ -27,6 +27,9 @@ LOOK_EVERY_SECONDS = 0.02
 SHUTDOWN_SECONDS = 1
 STOP_WITHIN_SECONDS = 20
 DEFAULT_MAX_NUM_SEQS = 256
+# Of the model's own distribution: log-softmax of the logits before temperature and top-p. vLLM's default; a config that
+# says otherwise would change nothing but the meaning of what is stored.
+LOGPROBS = {"logprobs_mode": "raw_logprobs"}
 
 
 @dataclass(frozen=True)
@@ -94,7 +97,7 @@ class Draw:
             watchdog.stop(guard)
 
     async def _run(self, model: Path, engine: dict[str, Any], missing: list[Shard]) -> Tally:
-        settings = {"max_model_len": self.sampling.max_tokens, "seed": self.sampling.seed, **engine}
+        settings = {"max_model_len": self.sampling.max_tokens, "seed": self.sampling.seed, **engine, **LOGPROBS}
         llm = start_engine(model, settings)
         task, loop = asyncio.current_task(), asyncio.get_running_loop()
         # `asyncio.run` runs it as one.
@@ -181,8 +184,13 @@ class Draw:
 def start_engine(model: Path, settings: dict[str, Any]) -> Any:
     """vLLM's asynchronous engine on a model directory; code in the directory is never run."""
     from vllm.engine.arg_utils import AsyncEngineArgs
+    from vllm.platforms import current_platform
     from vllm.v1.engine.async_llm import AsyncLLM
 
+    if current_platform.is_cpu() and settings.get("enforce_eager"):
+        # Whoever wants log-probabilities gets ranks too, by a function that is compiled at the first token in spite of
+        # `enforce_eager`: 18 s on one processor, 5 s where a cache has it. The engine's process reads this variable.
+        os.environ.setdefault("TORCHDYNAMO_DISABLE", "1")
     arguments = AsyncEngineArgs(
         model=str(model), trust_remote_code=False, disable_log_stats=True, enable_log_requests=False, **settings
     )
@@ -206,11 +214,18 @@ def sampling_parameters(sampling: Sampling, repetitions: int, prompt_tokens: int
         output_kind=RequestOutputKind.FINAL_ONLY,
         # Once at the end instead of token by token: one process serves all engines of a node.
         detokenize=False,
+        # The sampled token's log-probability and no other's; in flat lists, as an object for each token costs memory.
+        logprobs=0,
+        flat_logprobs=True,
     )
 
 
 def response_rows(tokenizer: Any, shard: Shard, problem_id: str, seed: int, outputs: list) -> list[dict]:
-    """The rows of one problem's block of repetitions."""
+    """The rows of one problem's block of repetitions.
+
+    `logprob_sum` is ln p(response | prompt) in nats, over all `n_tokens` tokens, the stop token included. p is the
+    model's own distribution, before temperature and top-p (vllm/v1/sample/sampler.py, mode `raw_logprobs`).
+    """
     # Without stop strings a response that stopped ends in a stop token, which is not part of its text.
     kept = [list(one.token_ids[:-1] if one.finish_reason == "stop" else one.token_ids) for one in outputs]
     texts = tokenizer.batch_decode(kept, skip_special_tokens=True, clean_up_tokenization_spaces=False)
@@ -221,6 +236,7 @@ def response_rows(tokenizer: Any, shard: Shard, problem_id: str, seed: int, outp
             "response": text,
             "finish_reason": one.finish_reason,
             "n_tokens": len(one.token_ids),
+            "logprob_sum": one.cumulative_logprob,
             # vLLM gives repetition i of a request its seed plus i.
             "seed": seed + one.index,
         }

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from quagmires.common.errors import UserError, one_line
+from quagmires.evaluation.entropy import logprob_counts, rollout_entropy
 from quagmires.evaluation.pass_at_k import (
     bootstrap_means,
     macro_average,
@@ -22,6 +23,7 @@ from quagmires.grading.verdicts import NO_ANSWER, TIMEOUT, UNPARSABLE
 
 FAILURES = (NO_ANSWER, TIMEOUT, UNPARSABLE)
 RATES = ("truncated", *FAILURES, "mean_tokens")
+CURVES = ("pass_at_k", "majority_at_k", "distinct_wrong_at_k")
 # By curve, then by k: bootstrapped means, shape (draws,).
 Draws = dict[str, np.ndarray]
 
@@ -31,8 +33,9 @@ def score(
     seed: int,
     majority: Mapping[str, pd.DataFrame] | None = None,
     contaminated: pd.DataFrame | None = None,
+    wrong: Mapping[str, pd.DataFrame] | None = None,
 ) -> dict:
-    """Pass@k and majority@k with errors, and rates, by benchmark and over all.
+    """Pass@k, majority@k and distinct wrong answers with errors, rollout entropy, and rates, by benchmark and over all.
 
     Parameters
     ----------
@@ -44,6 +47,8 @@ def score(
         by benchmark, what `majority.majority_at_k` returns.
     contaminated
         benchmark and problem_id of problems to leave out of `clean`; None for no `clean`.
+    wrong
+        by benchmark, what `majority.distinct_wrong_at_k` returns.
 
     Returns
     -------
@@ -51,13 +56,13 @@ def score(
     problems, with the benchmarks' own scores, how many problems each lost (`left_out`), and the benchmarks that lost
     all (`dropped`).
     """
-    majority = majority or {}
-    result = _summary(counts, seed, majority)
+    majority, wrong = majority or {}, wrong or {}
+    result = _summary(counts, seed, majority, wrong)
     if contaminated is not None:
         keys = pd.MultiIndex.from_frame(counts[["benchmark", "problem_id"]])
         bad = keys.isin(list(contaminated[["benchmark", "problem_id"]].itertuples(index=False, name=None)))
         left_out = pd.Series(bad).groupby(counts["benchmark"].to_numpy(), sort=False).sum()
-        clean = _summary(counts[~bad], seed, majority)
+        clean = _summary(counts[~bad], seed, majority, wrong)
         result["clean"] = {
             **clean["macro"],
             "benchmarks": clean["benchmarks"],
@@ -67,13 +72,15 @@ def score(
     return result
 
 
-def _summary(counts: pd.DataFrame, seed: int, majority: Mapping[str, pd.DataFrame]) -> dict:
+def _summary(
+    counts: pd.DataFrame, seed: int, majority: Mapping[str, pd.DataFrame], wrong: Mapping[str, pd.DataFrame]
+) -> dict:
     benchmarks, draws = {}, {}
     for name, table in counts.groupby("benchmark", sort=False):
         # A benchmark's interval does not depend on which others are scored with it.
         generator = np.random.default_rng([seed, crc32(name.encode())])
-        votes = majority[name].loc[table["problem_id"]] if name in majority else None
-        benchmarks[name], draws[name] = score_benchmark(table, generator, votes)
+        votes, answers = (one[name].loc[table["problem_id"]] if name in one else None for one in (majority, wrong))
+        benchmarks[name], draws[name] = score_benchmark(table, generator, votes, answers)
     return {"benchmarks": benchmarks, "macro": macro_scores(benchmarks, draws)}
 
 
@@ -81,11 +88,13 @@ def macro_scores(benchmarks: dict[str, dict], draws: dict[str, Draws] | None = N
     """The unweighted average of benchmark scores, for every k that all of them have.
 
     Pass@k has an interval only with the benchmarks' bootstrap `draws`, by benchmark and k; scores.json holds none.
+    Entropy has an average only where all benchmarks have one.
     """
     if not benchmarks:
-        return {"pass_at_k": {}, "majority_at_k": {}, **dict.fromkeys(RATES)}
+        return {**{curve: {} for curve in CURVES}, "entropy": None, **dict.fromkeys(RATES)}
     scores = list(benchmarks.values())
-    macro = {curve: _macro_curve([one.get(curve, {}) for one in scores]) for curve in ("pass_at_k", "majority_at_k")}
+    macro: dict = {curve: _macro_curve([one.get(curve, {}) for one in scores]) for curve in CURVES}
+    macro["entropy"] = _macro_entropy([one.get("entropy") for one in scores])
     if draws:
         for k, entry in macro["pass_at_k"].items():
             entry |= _interval(np.mean([one[k] for one in draws.values()], axis=0), entry["standard_error"])
@@ -104,21 +113,34 @@ def macro_over(stored: dict, benchmarks: list[str]) -> dict:
 
 
 def _macro_curve(curves: list[dict]) -> dict:
-    curve = {}
-    for k in sorted(set.intersection(*(set(one) for one in curves)), key=int):
-        entries = [one[k] for one in curves]
-        value, error = macro_average(
-            [entry["value"] for entry in entries],
-            [np.nan if entry["standard_error"] is None else entry["standard_error"] for entry in entries],
-        )
-        curve[k] = {"value": value, "standard_error": _number(error)}
-    return curve
+    ks = sorted(set.intersection(*(set(one) for one in curves)), key=int)
+    return {k: _macro_entry([one[k] for one in curves]) for k in ks}
+
+
+def _macro_entropy(entries: list[dict | None]) -> dict | None:
+    known = [entry for entry in entries if entry is not None]
+    if len(known) < len(entries):
+        return None
+    return {**_macro_entry(known), "responses": sum(entry["responses"] for entry in known)}
+
+
+def _macro_entry(entries: list[dict]) -> dict[str, float | None]:
+    value, error = macro_average(
+        [entry["value"] for entry in entries],
+        [np.nan if entry["standard_error"] is None else entry["standard_error"] for entry in entries],
+    )
+    return {"value": value, "standard_error": _number(error)}
 
 
 def score_benchmark(
-    table: pd.DataFrame, generator: np.random.Generator, majority: pd.DataFrame | None = None
+    table: pd.DataFrame,
+    generator: np.random.Generator,
+    majority: pd.DataFrame | None = None,
+    wrong: pd.DataFrame | None = None,
 ) -> tuple[dict, Draws]:
-    """Pass@k, majority@k, rates and mean length on one benchmark; and the bootstrapped means of Pass@k, by k."""
+    """Pass@k, majority@k, distinct wrong answers, entropy, rates and mean length on one benchmark; and the bootstrapped
+    means of Pass@k, by k.
+    """
     n, c = table["n"].to_numpy(), table["c"].to_numpy()
     ks = powers_of_two(int(n.min()))
     values = np.stack([pass_at_k(n, c, k) for k in ks], axis=1)
@@ -126,21 +148,26 @@ def score_benchmark(
     curve = {str(k): _entry(column) for k, column in zip(ks, values.T, strict=True)}
     for k, entry in curve.items():
         entry |= _interval(draws[k], entry["standard_error"])
-    votes = {} if majority is None else {str(k): _entry(majority[k].to_numpy()) for k in majority}
+    votes, answers = (
+        {} if one is None else {str(k): _entry(one[k].to_numpy()) for k in one} for one in (majority, wrong)
+    )
     rates = {name: float(table[name].sum() / n.sum()) for name in ("truncated", *FAILURES)}
     scores = {
         "problems": len(table),
         "samples": int(n.min()),
         "pass_at_k": curve,
         "majority_at_k": votes,
+        "distinct_wrong_at_k": answers,
+        "entropy": rollout_entropy(table),
         **rates,
         "mean_tokens": float(table["tokens"].sum() / n.sum()),
     }
     return scores, draws
 
 
-def read_grades(path: Path, columns: list[str]) -> pd.DataFrame:
-    """Those columns of a file from grade.py, and never its responses, which are most of it.
+def read_grades(path: Path, columns: list[str], optional: tuple[str, ...] = ()) -> pd.DataFrame:
+    """Those columns of a file from grade.py, `optional` ones where it has them, and never its responses, which are most
+    of it.
 
     Raises
     ------
@@ -151,7 +178,9 @@ def read_grades(path: Path, columns: list[str]) -> pd.DataFrame:
         raise UserError(f"{path}: no such file; write it with scripts/grade.py")
     wanted = sorted({*columns, "problem_id", "repetition"})
     try:
-        missing = sorted(set(wanted) - set(pq.read_schema(path).names))
+        there = pq.read_schema(path).names
+        missing = sorted(set(wanted) - set(there))
+        wanted += [column for column in optional if column in there]
         grades = pd.DataFrame() if missing else pd.read_parquet(path, columns=wanted)
     except (OSError, pa.ArrowException) as error:
         raise UserError(f"{path}: damaged, or no parquet file ({one_line(error)}); grade again") from None
@@ -169,7 +198,7 @@ def read_grades(path: Path, columns: list[str]) -> pd.DataFrame:
 
 
 def count(grades: pd.DataFrame, path: Path) -> pd.DataFrame:
-    """Samples, right samples and failures of each problem; one row per problem_id, sorted.
+    """Samples, right samples, failures and log-probabilities of each problem; one row per problem_id, sorted.
 
     Raises
     ------
@@ -186,7 +215,7 @@ def count(grades: pd.DataFrame, path: Path) -> pd.DataFrame:
             "tokens": grades["n_tokens"],
         }
     )
-    counts = marks.groupby("problem_id", sort=True).sum().reset_index()
+    counts = marks.groupby("problem_id", sort=True).sum().join(logprob_counts(grades)).reset_index()
     if counts["n"].nunique() > 1:
         raise UserError(
             f"{path}: problems have {counts['n'].min()} to {counts['n'].max()} samples; sample again to complete them"

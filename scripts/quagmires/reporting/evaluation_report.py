@@ -26,11 +26,13 @@ def write_report(output: Path, model: str) -> None:
         table.add_column(name, justify="left" if number == 0 else "right")
     for row in rows:
         table.add_row(*row, end_section=row is rows[len(scores["benchmarks"]) - 1])
+    also = predictor_line(scores)
     # In a pipe nothing tells the width, and a folded table is no table.
     Console(file=sys.stdout, width=None if sys.stdout.isatty() else 160).print(table)
+    print(also)
     columns = [Column(header[0], left=True), *map(Column, header[1:])]
     layout = TableLayout(columns, [[Cell(text) for text in row] for row in rows])
-    write_text(output / "scores.md", f"{model}\n\n{markdown(layout)}")
+    write_text(output / "scores.md", f"{model}\n\n{markdown(layout)}\n{also}\n")
     save(evaluation_curves(scores, model), output, "pass_at_k")
     print(f"Samples, grades, counts.parquet, scores.json, scores.md and pass_at_k.png are in {output}")
 
@@ -48,6 +50,21 @@ def score_rows(scores: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
         averages["average, clean"] = scores["clean"]
     rows = [_row(name, one, k, n) for name, one in {**scores["benchmarks"], **averages}.items()]
     return header, rows
+
+
+def predictor_line(scores: dict[str, Any]) -> str:
+    """What else is known of the responses, averaged over benchmarks, and of how many of them."""
+    macro, drawn = scores["macro"], sum(one["problems"] * one["samples"] for one in scores["benchmarks"].values())
+    parts = []
+    if wrong := macro.get("distinct_wrong_at_k"):
+        k = max(wrong, key=int)
+        parts.append(f"Distinct wrong answers among {k} samples of a problem: {_score(wrong[k])}.")
+    if entropy := macro.get("entropy"):
+        among = "" if entropy["responses"] == drawn else f", of {entropy['responses']:,} of {drawn:,} responses"
+        parts.append(f"Entropy: {_score(entropy)} nats a token{among}.")
+    else:
+        parts.append("Entropy: not known (it needs log-probabilities of responses at temperature 1 and top-p 1).")
+    return " ".join(parts)
 
 
 def _row(name: str, one: dict[str, Any], k: int, n: int) -> list[str]:

@@ -1,9 +1,16 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import binom
 
 from quagmires.common.errors import UserError
-from quagmires.evaluation.paired_difference import MACRO, compare_checkpoints, macro_difference
+from quagmires.evaluation.paired_difference import (
+    MACRO,
+    compare_checkpoints,
+    lost_coverage,
+    macro_difference,
+    missed_again,
+)
 from support import script
 
 
@@ -100,3 +107,42 @@ def test_script_prints_and_writes_the_table(tmp_path):
     failed = script("compare_checkpoints.py", paths[0], tmp_path / "none", "--output", output, check=False)
     assert failed.returncode == 1
     assert failed.stderr.count("\n") == 1
+
+
+def all_counts(n: int) -> pd.DataFrame:
+    """A benchmark whose i-th problem has i right samples, c = 0, ..., n."""
+    return counts({"all": list(range(n + 1))}, n)
+
+
+@pytest.mark.parametrize(("p", "q"), [(0.1, 0.6), (0.5, 0.02), (1.0, 0.0), (0.3, 0.3)])
+@pytest.mark.parametrize("k", [1, 2, 4])
+def test_lost_coverage_is_right_on_average(p, q, k):
+    """Of a problem with p before and q after: over all binomial draws of both."""
+    n, m = 6, 5
+    total = 0.0
+    for c in range(n + 1):
+        for d in range(m + 1):
+            found, _ = lost_coverage(counts({"b": [c]}, n), counts({"b": [d]}, m), k)
+            total += binom.pmf(c, n, p) * binom.pmf(d, m, q) * found
+    assert total == pytest.approx((1 - (1 - p) ** k) * (1 - q) ** k, abs=1e-12)
+
+
+@pytest.mark.parametrize("p", [0.0, 0.1, 0.5, 0.9])
+@pytest.mark.parametrize("k", [1, 2, 3])
+def test_what_a_model_misses_again_is_right_on_average(p, k):
+    n = 7
+    found = [missed_again(counts({"b": [c]}, n), k, ["b"])[0] for c in range(n + 1)]
+    assert binom.pmf(np.arange(n + 1), n, p) @ found == pytest.approx((1 - (1 - p) ** k) * (1 - p) ** k, abs=1e-12)
+    assert np.isnan(missed_again(all_counts(2 * k - 1), k, ["all"])).all()
+
+
+def test_lost_coverage_pairs_problems_and_averages_benchmarks():
+    # Of `easy` the second problem is lost, of `hard` none; in the other order of rows.
+    base = counts({"easy": [8, 8, 0, 8], "hard": [0, 8]}, 8)
+    model = counts({"easy": [8, 0, 8, 8], "hard": [0, 8]}, 8).iloc[::-1]
+    share, error = lost_coverage(base, model, 8)
+    assert share == pytest.approx((1 / 4 + 0) / 2)
+    assert error == pytest.approx(np.std([0, 1, 0, 0], ddof=1) / 2 / 2)
+    assert lost_coverage(base, model, 8, ["easy"])[0] == pytest.approx(1 / 4)
+    with pytest.raises(UserError, match="is not in the second table"):
+        lost_coverage(base, model[model["problem_id"] != "p0"], 8)

@@ -82,6 +82,7 @@ def test_scores_are_the_estimators_of_the_counts(files, tmp_path):
         assert entry["mean_tokens"] == pytest.approx(table["n_tokens"].mean())
     assert list(counts) == [
         "benchmark", "problem_id", "n", "c", "truncated", "no_answer", "timeout", "unparsable", "tokens",
+        "logprob_responses", "logprob_tokens", "logprob_sum",
     ]  # fmt: skip
     assert counts["c"].sum() == sum(table["correct"].sum() for table in TABLES.values())
 
@@ -193,3 +194,73 @@ def test_contaminated_ids_of_another_type_are_an_error_and_not_a_clean_bill(file
     result = scored(files, tmp_path, "--contaminated", path, check=False)
     assert result.returncode == 1
     assert "problem_id is int64, not text" in result.stderr
+
+
+def with_logprobs(folder: Path, **settings) -> dict[str, Path]:
+    """An evaluation folder: -0.5 nats a token in `easy`, half of whose responses are older; -2 in `hard`."""
+    for name, table in TABLES.items():
+        (folder / name).mkdir(parents=True)
+        sums = table["n_tokens"] * (-0.5 if name == "easy" else -2.0)
+        old = (table["repetition"] < 6) & (name == "easy")
+        table.assign(logprob_sum=sums.mask(old)).to_parquet(folder / name / "grades.parquet")
+        (folder / name / "identity.json").write_text(json.dumps({"temperature": 1.0, "top_p": 1.0} | settings))
+    return {name: folder / name / "grades.parquet" for name in TABLES}
+
+
+def test_entropy_is_of_the_responses_that_have_a_log_probability(tmp_path):
+    scores, counts = scored(with_logprobs(tmp_path / "eval"), tmp_path)
+    easy = scores["benchmarks"]["easy"]["entropy"]
+    assert easy == {"value": pytest.approx(0.5), "standard_error": pytest.approx(0, abs=1e-12), "responses": 40 * 6}
+    macro = scores["macro"]["entropy"]
+    assert (macro["value"], macro["responses"]) == (pytest.approx(1.25), 40 * 6 + 25 * 16)
+    assert counts[counts["benchmark"] == "easy"]["logprob_responses"].eq(6).all()
+    assert macro_scores(scores["benchmarks"])["entropy"] == macro
+
+
+@pytest.mark.parametrize("settings", [{"temperature": 0.6}, {"top_p": 0.95}, {"temperature": None}])
+def test_samples_of_another_distribution_have_no_entropy(tmp_path, settings):
+    scores, _ = scored(with_logprobs(tmp_path / "eval", **settings), tmp_path)
+    assert scores["benchmarks"]["hard"]["entropy"] is None and scores["macro"]["entropy"] is None
+
+
+def test_a_benchmark_without_entropy_leaves_the_average_without(tmp_path):
+    files = with_logprobs(tmp_path / "eval")
+    TABLES["hard"].to_parquet(files["hard"])
+    scores, _ = scored(files, tmp_path)
+    assert scores["benchmarks"]["easy"]["entropy"] and scores["macro"]["entropy"] is None
+
+
+def test_distinct_wrong_answers_are_counted_by_k(files, tmp_path):
+    scores, _ = scored(files, tmp_path)
+    hard = scores["benchmarks"]["hard"]["distinct_wrong_at_k"]
+    wrong = TABLES["hard"][~TABLES["hard"]["correct"]].groupby("problem_id")["answer"].nunique()
+    assert hard["16"]["value"] == pytest.approx(wrong.sum() / 25)
+    one = scores["benchmarks"]["hard"]
+    assert hard["1"]["value"] == pytest.approx(1 - one["pass_at_k"]["1"]["value"] - one["no_answer"])
+    assert list(scores["macro"]["distinct_wrong_at_k"]) == ["1", "2", "4", "8"]
+
+
+def test_rl_prompts_are_in_no_average(files, tmp_path):
+    without, counts = scored(files, tmp_path)
+    rl = graded(30, 6, 9)
+    rl.to_parquet(tmp_path / "rl.parquet")
+    given = {**files, "rl.sums": tmp_path / "rl.parquet"}
+    scores, again = scored(given, tmp_path, "--rl-prompts", "rl.sums=4")
+    signal = scores.pop("rl_prompts")
+    assert scores == without and again.equals(counts)
+    assert list(signal) == ["rl.sums"]
+    assert (signal["rl.sums"]["prompts"], signal["rl.sums"]["samples"], signal["rl.sums"]["group_size"]) == (30, 6, 4)
+    assert signal["rl.sums"]["pass_at_1"]["value"] == pytest.approx(rl["correct"].mean())
+    stored = pd.read_parquet(tmp_path / "rl_counts.parquet")
+    assert stored["c"].sum() == rl["correct"].sum() and set(stored["benchmark"]) == {"rl.sums"}
+    # Of a scoring without them nothing old is left.
+    scored(files, tmp_path)
+    assert not (tmp_path / "rl_counts.parquet").exists()
+
+
+@pytest.mark.parametrize("given", ["rl.sums=4", "easy", "easy=0", "easy=many"])
+def test_rl_prompts_that_are_not_there_are_refused(files, tmp_path, given):
+    result = scored(files, tmp_path, "--rl-prompts", given, check=False)
+    assert result.returncode == 1
+    assert f"error: --rl-prompts: {given!r}; give NAME=ROLLOUTS, NAME one of easy, hard" in result.stderr
+    assert not (tmp_path / "scores.json").exists()
