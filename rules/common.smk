@@ -206,6 +206,14 @@ def tasks(benchmarks):
     return {name: CONFIG.benchmarks[name].task for name in benchmarks}
 
 
+def tasks_of_checkpoint(checkpoint):
+    """Benchmark or RL set -> the kind of its problems, of all that a checkpoint is sampled on."""
+    rl_sets = EXPERIMENT.checkpoints[checkpoint].rl_sets
+    return tasks(evaluated(checkpoint)) | {
+        f"rl.{name}": CONFIG.rl_datasets[name].task for name in rl_sets
+    }
+
+
 def gold_rule(source):
     """How the golds of a problem set are read."""
     return with_task(source.gold, source.task)

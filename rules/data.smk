@@ -162,6 +162,27 @@ rule rl_prompts:
         " --instruction {params.instruction:q} --output {output}" + LOGGED
 
 
+rule rl_prompts_to_sample:
+    """The RL prompts that SFT models are sampled on beside the benchmarks, as a benchmark has its problems."""
+    input:
+        problems=rules.rl_problems.output,
+        prompts=rules.rl_prompts.output,
+    output:
+        sampled_rl_prompts("{rl}", "{model}"),
+    log:
+        f"{LOGS}/rl_prompts_to_sample/{{rl}}.{{model}}.log",
+    localrule: True
+    params:
+        number=lambda wildcards: EXPERIMENT.evaluation[wildcards.model].rl_prompts,
+        seed=CONFIG.seed,
+    message:
+        "RL set {wildcards.rl}: prompts to sample {wildcards.model} on"
+    shell:
+        "{PYTHON} scripts/choose_rl_prompts.py --name {wildcards.rl} --problems {input.problems}"
+        " --prompts {input.prompts} --number {params.number} --seed {params.seed} --output {output}"
+        + LOGGED
+
+
 rule benchmark_problems:
     """A benchmark's problems and golds."""
     input:

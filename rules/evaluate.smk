@@ -7,11 +7,28 @@ def samples_request(wildcards):
 
 
 def benchmark_files(wildcards):
-    """NAME=FILE of each benchmark of a checkpoint."""
-    return " ".join(
-        f"{name}={ROOT}/data/benchmarks/{name}.parquet"
+    """NAME=FILE of each benchmark of a checkpoint, and of the RL sets that it is sampled on."""
+    files = {
+        name: f"{ROOT}/data/benchmarks/{name}.parquet"
         for name in evaluated(wildcards.checkpoint)
-    )
+    } | rl_files(wildcards.checkpoint)
+    return " ".join(f"{name}={path}" for name, path in files.items())
+
+
+def rl_samples(wildcards):
+    """Options that give the prompts of RL sets a number of responses of their own."""
+    number = evaluation_of(wildcards).rl_samples
+    names = rl_files(wildcards.checkpoint)
+    return ["--samples-of", *[f"{name}={number}" for name in names]] if names else []
+
+
+def scoring_options(wildcards):
+    """The seed, and what else score.py takes from the config where there is more."""
+    names = rl_files(wildcards.checkpoint)
+    rollouts = EXPERIMENT.rl[checkpoint_of(wildcards).model].rollouts
+    rl_prompts = " ".join(["--rl-prompts", *[f"{name}={rollouts}" for name in names]])
+    seed = f"{CONFIG.seed} {rl_prompts}" if names else CONFIG.seed
+    return with_tasks(seed, tasks_of_checkpoint(wildcards.checkpoint))
 
 
 def sampling_options(wildcards):
@@ -31,6 +48,7 @@ def sampling_options(wildcards):
     }
     return " ".join(
         [f"--{name} {shlex.quote(str(value))}" for name, value in options.items()]
+        + rl_samples(wildcards)
         + ["--benchmark", benchmark_files(wildcards)]
     )
 
@@ -40,6 +58,7 @@ rule samples:
     input:
         model=model_to_sample,
         benchmarks=lambda wildcards: benchmark_set(evaluated(wildcards.checkpoint)),
+        rl_prompts=lambda wildcards: list(rl_files(wildcards.checkpoint).values()),
     output:
         f"{ROOT}/{{checkpoint}}/eval/samples.json",
     log:
@@ -76,7 +95,7 @@ rule grade:
     params:
         grading_timeout_seconds=CONFIG.evaluation.grading_timeout_seconds,
         benchmarks=lambda wildcards: with_tasks(
-            benchmark_files(wildcards), tasks(evaluated(wildcards.checkpoint))
+            benchmark_files(wildcards), tasks_of_checkpoint(wildcards.checkpoint)
         ),
     message:
         "Evaluation of {wildcards.checkpoint}: grading"
@@ -100,9 +119,7 @@ rule score:
         f"{LOGS}/score/{{checkpoint}}.log",
     localrule: True
     params:
-        seed=lambda wildcards: with_tasks(
-            CONFIG.seed, tasks(evaluated(wildcards.checkpoint))
-        ),
+        seed=scoring_options,
     message:
         "Evaluation of {wildcards.checkpoint}: scores"
     shell:

@@ -50,6 +50,17 @@ def evaluated(checkpoint):
     return EXPERIMENT.checkpoints[checkpoint].benchmarks
 
 
+def sampled_rl_prompts(rl, model):
+    """The prompts of an RL set that a model's SFT models are sampled on."""
+    return f"{ROOT}/data/rl/{rl}/{model}.sampled.parquet"
+
+
+def rl_files(checkpoint):
+    """Name among the benchmarks -> the file of the RL prompts that a checkpoint is sampled on; a benchmark has no dot."""
+    one = EXPERIMENT.checkpoints[checkpoint]
+    return {f"rl.{name}": sampled_rl_prompts(name, one.model) for name in one.rl_sets}
+
+
 BENCHMARK_SETS = {
     locations.set_name(one.benchmarks): one.benchmarks
     for one in EXPERIMENT.checkpoints.values()

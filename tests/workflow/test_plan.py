@@ -45,6 +45,32 @@ def test_sft_models_can_be_had_without_rl(tmp_path):
     assert "rl" not in jobs
 
 
+def test_rl_prompts_are_sampled_in_the_jobs_of_sft_models_alone(tmp_path):
+    on = overlay(tmp_path, evaluation__rl_prompts=128, evaluation__rl_samples=32)
+    output = snakemake("-n", "-p", "--configfile", on).stdout
+    jobs = planned(output)
+    assert jobs["samples"] == jobs["grade"] == jobs["score"] == 7 + 14
+    assert jobs["rl_prompts_to_sample"] == 1
+    path = "results/plan-test/data/rl/sums/toy.sampled.parquet"
+    assert f"--number 128 --seed 42 --output {path}" in output
+    commands = {name: [line for line in output.splitlines() if f"scripts/{name}.py" in line]
+                for name in ("sample", "grade", "score")}  # fmt: skip
+    for name, given in (
+        ("sample", (f"rl.sums={path}", "--samples-of rl.sums=32 ")),
+        ("grade", (f"rl.sums={path}",)),
+        ("score", ("--rl-prompts rl.sums=16 ",)),
+    ):
+        assert len(commands[name]) == 21
+        for line in commands[name]:
+            assert all((part in line) != ("/checkpoint" in line) for part in given)
+
+
+def test_without_rl_prompts_no_command_knows_of_them(tmp_path):
+    """Else Snakemake would repeat what was done before there were any."""
+    output = snakemake("-n", "-p", "--configfile", overlay(tmp_path)).stdout
+    assert "rl.sums=" not in output and "--samples-of" not in output and "rl_prompts_to_sample" not in output
+
+
 def test_commands_take_settings_from_params_alone():
     """A setting formatted into a command directly would not repeat the job when it changes."""
     for path in sorted((ROOT / "rules").glob("*.smk")):

@@ -9,6 +9,7 @@ import os
 import sys
 import traceback
 from collections import Counter
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--instruction", required=True)
     parser.add_argument("--samples", type=int, required=True, help="responses per problem")
+    parser.add_argument(
+        "--samples-of", nargs="+", default=[], metavar="NAME=N", help="another number of a benchmark's responses"
+    )
     parser.add_argument("--repetitions-per-shard", type=int, required=True)
     parser.add_argument("--temperature", type=float, required=True)
     parser.add_argument("--top-p", type=float, required=True)
@@ -64,6 +68,7 @@ def run(options: argparse.Namespace) -> None:
     if options.chat_template:
         tokenizer.chat_template = options.chat_template.read_text(encoding="utf-8")
     benchmarks = {name: read_problems(Path(path)) for name, path in (item.split("=", 1) for item in options.benchmark)}
+    others = samples_of(options.samples_of, benchmarks)
     check_context(options.model, options.max_tokens)
     prompts = render(tokenizer, benchmarks, options.instruction, options.max_tokens)
     identity = {
@@ -84,13 +89,17 @@ def run(options: argparse.Namespace) -> None:
         )
         own = {**identity, "prompts": provenance.sha256_json(of_benchmark)}
         settle_identity(options.output / name, own, options.discard_others)
-    planned = shards.plan(benchmarks, options.samples, options.repetitions_per_shard)
+    alike = [name for name in benchmarks if name not in others]
+    planned = shards.plan(alike, options.samples, options.repetitions_per_shard)
+    for name, samples in others.items():
+        planned += shards.plan([name], samples, options.repetitions_per_shard)
     missing = [shard for shard in planned if not shard.path(options.output).is_file()]
     drawn = draw(options, tokenizer, prompts, missing) if missing else sampling.Tally()
     summary = {
         "identity": identity,
         "chat_template_sha256": provenance.sha256_json(tokenizer.chat_template),
         "samples": options.samples,
+        **({"samples_of": others} if others else {}),
         "shards": {name: [str(s.path(Path("."))) for s in planned if s.benchmark == name] for name in benchmarks},
         "engine": options.engine,
         "drawn": {
@@ -115,6 +124,17 @@ def data_parallel(engine: dict, devices: int) -> dict[str, int]:
     if devices % width:
         raise UserError(f"{devices} devices do not divide into engines of {width} (tensor_parallel_size); change one")
     return {"data_parallel_size": devices // width} if devices > width else {}
+
+
+def samples_of(given: list[str], benchmarks: Collection[str]) -> dict[str, int]:
+    """Benchmark -> responses per problem, of those that have a number of their own."""
+    found = {}
+    for one in given:
+        name, _, samples = one.partition("=")
+        if name not in benchmarks or not samples.isdecimal() or int(samples) < 1:
+            raise UserError(f"--samples-of: {one!r}; give NAME=N, NAME one of {', '.join(benchmarks)}")
+        found[name] = int(samples)
+    return found
 
 
 def read_problems(path: Path) -> dict[str, str]:

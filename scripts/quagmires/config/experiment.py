@@ -67,6 +67,8 @@ class Checkpoint:
     benchmarks: list[str] = field(default_factory=list)
     # The SFT and RL sets of its studies, whose problems its `clean` scores leave out.
     training_sets: list[str] = field(default_factory=list)
+    # The RL sets some of whose prompts are sampled too.
+    rl_sets: list[str] = field(default_factory=list)
 
 
 @dataclass
@@ -177,6 +179,9 @@ def expand(config: Config, files: Files) -> Experiment:
             if other != run.recipe:
                 raise files.error(location, f"{run.recipe} is {other} in another spelling; write both alike")
             _evaluate(checkpoints, run.checkpoint, evaluation[study.model].samples, study)
+            rl_sets = checkpoints[run.checkpoint].rl_sets
+            if evaluation[study.model].rl_prompts and study.rl_dataset not in rl_sets:
+                rl_sets.append(study.rl_dataset)
             for number in range(1, rl[study.model].runs + 1):
                 rl_run = RLRun(run, rl[study.model].algorithm, study.rl_dataset, number)
                 rl_runs[rl_run.path] = rl_run

@@ -279,12 +279,24 @@ class Evaluation(Block):
     max_tokens: Positive = Field(description="Prompt and response together.")
     samples: Positive = Field(description="Responses per problem before RL (for Pass@large-k).")
     samples_after_rl: Positive = Field(description="Responses per problem of each RL checkpoint.")
+    rl_prompts: Positive | None = Field(
+        None, description="Prompts of its RL set that each SFT model is sampled on too; with `rl_samples`."
+    )
+    rl_samples: Positive | None = Field(
+        None, description="Responses to each of them; as many as `rl.rollouts` or more, for the share of mixed groups."
+    )
     large_k: Positive = Field(description="The k of the Pass@large-k predictor.")
     repetitions_per_shard: Positive
     devices: Positive = Field(1, description="GPUs of the node; vLLM spreads the requests over them.")
     grading_timeout_seconds: Annotated[float, Field(gt=0)]
     engine: dict[str, Scalar] = Field(default_factory=dict, description="Further arguments of vLLM's engine.")
     environment: dict[str, str] = Field(default_factory=dict, description="Environment variables for vLLM.")
+
+    @model_validator(mode="after")
+    def _both_or_neither(self) -> "Evaluation":
+        if (self.rl_prompts is None) != (self.rl_samples is None):
+            raise ValueError("give both `rl_prompts` and `rl_samples`, or neither")
+        return self
 
 
 class Cluster(Block):

@@ -134,6 +134,11 @@ def check_numbers(experiment: Experiment, files: Files) -> None:
                 f" wait for ever for the {need} it needs; make it larger",
             )
         evaluation = experiment.evaluation[study.model]
+        if evaluation.rl_prompts and evaluation.rl_prompts > problems:
+            raise files.error(
+                _where(config, study.model, "evaluation", "rl_prompts"),
+                f"{evaluation.rl_prompts} is more than the {problems} problems of RL set {study.rl_dataset}; lower it",
+            )
         if evaluation.large_k not in powers_of_two(evaluation.samples):
             raise files.error(
                 _where(config, study.model, "evaluation", "large_k"),

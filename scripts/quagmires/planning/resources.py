@@ -77,8 +77,11 @@ def rl_steps(run: RLRun, experiment: Experiment) -> int:
 
 
 def responses(checkpoint: Checkpoint, experiment: Experiment) -> int:
-    """Responses to draw from one checkpoint, all benchmarks together."""
-    return checkpoint.samples * sum(experiment.config.benchmarks[name].rows for name in checkpoint.benchmarks)
+    """Responses to draw from one checkpoint, all benchmarks and RL prompts together."""
+    settings = experiment.evaluation[checkpoint.model]
+    to_rl_prompts = len(checkpoint.rl_sets) * (settings.rl_prompts or 0) * (settings.rl_samples or 0)
+    problems = sum(experiment.config.benchmarks[name].rows for name in checkpoint.benchmarks)
+    return checkpoint.samples * problems + to_rl_prompts
 
 
 def sft_work(run: SFTRun, experiment: Experiment, speeds: Throughput) -> Work:

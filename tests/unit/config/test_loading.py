@@ -8,6 +8,7 @@ from quagmires.common.errors import UserError
 from quagmires.config.experiment import expand, short_float
 from quagmires.config.loading import Files, laid_over, parse
 from quagmires.planning.preflight import checked_experiment
+from quagmires.planning.resources import responses
 from quagmires.simulation.arithmetic import made_files
 from support import ROOT, script
 
@@ -168,6 +169,7 @@ def test_a_missing_key_is_named(files):
         ("sft.global_batch_size", 33, r"demo.yaml: sft.global_batch_size: .* 33 is not a multiple"),
         ("rl.batch_size", 600, r"demo.yaml: rl: rl.batch_size 600 is larger than the RL set \(512 problems\)"),
         ("rl.checkpoints", 17, "rl.checkpoints 17 is more than the 16 steps"),
+        ("evaluation.rl_prompts", 16, "evaluation: .*give both `rl_prompts` and `rl_samples`, or neither"),
         ("evaluation.large_k", 128, "evaluation.large_k: 128 is not a power of two up to evaluation.samples"),
         ("experiment", "downloads", "experiment: results/downloads is a folder of its own; choose another name"),
         ("studies.toy.recipes", ["base", "base"], r"recipes\[1\]: recipe base occurs twice"),
@@ -201,6 +203,30 @@ def test_a_table_or_figure_of_what_there_is_not_is_refused(path, value, message,
         checked(change(merged(), path, value), files)
     assert message in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_rl_prompts_are_of_the_rl_sets_of_the_models_that_are_trained(files, monkeypatch):
+    """A model in studies with two RL sets is sampled on both; RL checkpoints, and models without it, on none."""
+    monkeypatch.chdir(ROOT)
+    config = merged()
+    config["evaluation"] |= {"rl_prompts": 64, "rl_samples": 8}
+    config["models"]["other"] = {**config["models"]["toy"], "evaluation": {"rl_prompts": None, "rl_samples": None}}
+    config["rl_datasets"]["more"] = config["rl_datasets"]["sums"]
+    config["studies"]["more"] = {**config["studies"]["toy"], "rl_dataset": "more", "recipes": ["base"]}
+    config["studies"]["other"] = {**config["studies"]["toy"], "model": "other"}
+    experiment = checked(config, files)
+    rl_sets = {path: one.rl_sets for path, one in experiment.checkpoints.items() if one.rl_sets}
+    assert rl_sets.pop("toy/base/sft") == ["sums", "more"]
+    assert set(map(tuple, rl_sets.values())) == {("sums",)}
+    assert all(path.startswith("toy/") and path.endswith("/sft") for path in rl_sets)
+    base = experiment.checkpoints["toy/base/sft"]
+    rows = sum(experiment.config.benchmarks[name].rows for name in base.benchmarks)
+    assert responses(base, experiment) == base.samples * rows + 2 * 64 * 8
+    config["evaluation"]["rl_prompts"] = 513
+    with pytest.raises(
+        UserError, match="demo.yaml: evaluation.rl_prompts: 513 is more than the 512 problems of RL set"
+    ):
+        checked(config, files)
 
 
 def test_files_that_no_rule_makes_must_exist(files, tmp_path, monkeypatch):
