@@ -8,6 +8,7 @@ import pandas as pd
 
 from quagmires.common.errors import UserError, command_line
 from quagmires.common.files import read_json, whole_file
+from quagmires.config.subset_names import BASE
 from quagmires.evaluation.scores import macro_over
 from quagmires.prediction.metrics_file import write_metrics
 from quagmires.prediction.metrics_row import metrics_row, rl_folder, score_files
@@ -29,7 +30,8 @@ def main() -> None:
     runs = pd.read_csv(options.sheet, sep="\t").to_dict("records")
     if not options.rl_optional:
         require_rl(options.root, runs)
-    rows = [metrics_row(options.root, run, options.large_k, options.seed) for run in runs]
+    with_base = {run["study"] for run in runs if run["subset"] == BASE}
+    rows = [metrics_row(options.root, run, options.large_k, options.seed, run["study"] in with_base) for run in runs]
     for path, rows_of in ((options.curves, curve_rows), (options.training, training_rows)):
         if path:
             with whole_file(path) as temporary:

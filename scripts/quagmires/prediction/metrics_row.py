@@ -7,7 +7,9 @@ import pandas as pd
 
 from quagmires.common.files import read_json
 from quagmires.config.algorithms import DEFAULT
-from quagmires.evaluation.paired_difference import macro_difference
+from quagmires.config.subset_names import BASE
+from quagmires.evaluation.paired_difference import lost_coverage, macro_difference, missed_again
+from quagmires.evaluation.reward_signal import signal_columns
 from quagmires.evaluation.scores import RATES, macro_over
 from quagmires.prediction.bootstrap import joint_draws, loss_draws
 
@@ -27,7 +29,7 @@ SHEET_COLUMNS = (
 )
 
 
-def metrics_row(root: Path, run: dict, large_k: int, seed: int) -> dict:
+def metrics_row(root: Path, run: dict, large_k: int, seed: int, with_base: bool = False) -> dict:
     """One SFT model's row.
 
     Parameters
@@ -38,6 +40,8 @@ def metrics_row(root: Path, run: dict, large_k: int, seed: int) -> dict:
         a row of the run sheet.
     seed
         of the bootstrap over problems; see bootstrap.py.
+    with_base
+        whether the base model is in the run's study, so that coverage can be compared with it.
 
     Returns
     -------
@@ -50,7 +54,9 @@ def metrics_row(root: Path, run: dict, large_k: int, seed: int) -> dict:
     paths = score_files(folder, run)
     finished = all(map(Path.is_file, paths))
     after = _after_rl(run, paths, counts, before["pass_at_1"], seed) if finished else _no_rl()
-    return {**{key: run[key] for key in SHEET_COLUMNS}, **before, **after}
+    base = pd.read_parquet(root / run["model"] / BASE / "sft" / "eval" / "counts.parquet") if with_base else None
+    coverage = _coverage(run, base, counts, large_k)
+    return {**{key: run[key] for key in SHEET_COLUMNS}, **before, **coverage, **after}
 
 
 def rl_folder(folder: Path, run: dict) -> Path:
@@ -106,7 +112,35 @@ def _before_rl(folder: Path, run: dict, counts: pd.DataFrame, large_k: int, seed
         "generalization_loss_draws": loss_draws(examples["nll"].to_numpy(), examples["tokens"].to_numpy(), seed),
         "pass_at_1_clean": clean_pass_at_1(scores, benchmarks),
         **{f"{name}_before": average[name] for name in RATES},
+        **_entropy(average, "before"),
+        **_value_and_error("distinct_wrong", average.get("distinct_wrong_at_k", {}).get(str(large_k))),
+        **signal_columns(scores.get("rl_prompts", {}).get(f"rl.{run['rl_dataset']}")),
     }
+
+
+def _coverage(run: dict, base: pd.DataFrame | None, counts: pd.DataFrame, large_k: int) -> dict:
+    """Problems that the base solves and this model does not; of the base, those that it misses at a second try."""
+    benchmarks = run["benchmarks"].split(",")
+    if base is None:
+        value, error = np.nan, np.nan
+    elif run["subset"] == BASE:
+        value, error = missed_again(counts, large_k, benchmarks)
+    else:
+        value, error = lost_coverage(base, counts, large_k, benchmarks)
+    return {"lost_coverage": value, "lost_coverage_se": error}
+
+
+def _entropy(average: dict, when: str) -> dict:
+    """Nats a token, and the number of responses it is an average over: those drawn earlier have no log-probability."""
+    entry = average.get("entropy")
+    columns = _value_and_error(f"entropy_{when}", entry)
+    return {**columns, f"entropy_{when}_responses": entry["responses"] if entry else 0}
+
+
+def _value_and_error(name: str, entry: dict | None) -> dict:
+    """An entry of scores.json as two columns; nan where there is none."""
+    value, error = (entry["value"], entry["standard_error"]) if entry else (None, None)
+    return {name: np.nan if value is None else value, f"{name}_se": np.nan if error is None else error}
 
 
 def _after_rl(run: dict, paths: list[Path], before: pd.DataFrame, pass_at_1: float, seed: int) -> dict:
@@ -129,6 +163,7 @@ def _after_rl(run: dict, paths: list[Path], before: pd.DataFrame, pass_at_1: flo
         "gain_se": macro_difference(before, counts, benchmarks).standard_error,
         "outcome_clean": clean_pass_at_1(files[best], benchmarks),
         **{f"{name}_after": after[best][name] for name in RATES},
+        **_entropy(after[best], "after"),
     }
 
 
@@ -136,7 +171,7 @@ def _no_rl() -> dict:
     outcomes = ("outcome_best", "outcome_last", "outcome_mean_of_run_best", "outcome", "outcome_se")
     rates = (f"{name}_after" for name in RATES)
     numbers = ("samples_after_rl", *outcomes, "gain", "gain_se", "outcome_clean", *rates)
-    return {"outcome_scores": None, "outcome_draws": None, **dict.fromkeys(numbers, np.nan)}
+    return {"outcome_scores": None, "outcome_draws": None, **dict.fromkeys(numbers, np.nan), **_entropy({}, "after")}
 
 
 def _by_benchmark(counts: pd.DataFrame, benchmarks: list[str]) -> dict[str, pd.DataFrame]:

@@ -1,8 +1,12 @@
+import shutil
+
 import numpy as np
 import pandas as pd
 import pytest
 
-from quagmires.common.files import write_json
+from quagmires.common.files import read_json, write_json
+from quagmires.evaluation.paired_difference import lost_coverage, missed_again
+from quagmires.evaluation.reward_signal import reward_signal
 from quagmires.evaluation.scores import score
 from quagmires.prediction.metrics_row import metrics_row
 from support import script
@@ -92,3 +96,57 @@ def test_missing_rl_is_refused_unless_it_is_optional(root):
     assert "run1/checkpoint1/eval/scores.json: no such file; evaluate the checkpoint" in result.stderr
     script("collect_metrics.py", *arguments, "--rl-optional")
     assert pd.read_parquet(output)["outcome"].isna().all()
+
+
+def test_metrics_of_older_scores_lack_what_was_not_stored(root):
+    """scores.json and counts from before: no entropy, no distinct wrong answers, no RL prompts."""
+    path = root / "m" / RUN["recipe"] / "sft" / "eval" / "scores.json"
+    scores = read_json(path)
+    for one in (scores["macro"], scores["clean"], *scores["benchmarks"].values()):
+        del one["entropy"], one["distinct_wrong_at_k"]
+    write_json(path, scores)
+    found = row(root)
+    missing = ["entropy_before", "entropy_before_se", "entropy_after", "distinct_wrong", "lost_coverage", "rl_prompts",
+               "rl_informative_share", "rl_success_deviation_se"]  # fmt: skip
+    assert np.isnan([found[name] for name in missing]).all()
+    assert found["entropy_before_responses"] == 0
+    assert found["pass_at_1"] < found["pass_at_large_k"]
+
+
+def test_entropy_wrong_answers_and_rl_prompts_of_the_scores_are_columns(root_with_rl):
+    signal = reward_signal(pd.DataFrame({"n": 8, "c": [0, 4, 8]}), 4)
+    entropy = {"value": 0.5, "standard_error": 0.1, "responses": 320}
+    for path in root_with_rl.glob("**/eval/scores.json"):
+        scores = read_json(path)
+        scores["macro"]["entropy"] = entropy
+        scores["macro"]["distinct_wrong_at_k"] = {"4": {"value": 1.5, "standard_error": 0.2}}
+        # Of another study's RL set too.
+        write_json(path, {**scores, "rl_prompts": {"rl.other": reward_signal(pd.DataFrame({"n": [2], "c": [1]}), 4),
+                                                   "rl.rl": signal}})  # fmt: skip
+    found = row(root_with_rl)
+    for when in ("before", "after"):
+        assert [found[f"entropy_{when}{end}"] for end in ("", "_se", "_responses")] == [0.5, 0.1, 320]
+    assert (found["distinct_wrong"], found["distinct_wrong_se"]) == (1.5, 0.2)
+    assert (found["rl_prompts"], found["rl_samples"], found["rl_group_size"]) == (3, 8, 4)
+    assert found["rl_informative_share"] == signal["informative_share"]["value"]
+
+
+def test_coverage_is_compared_with_the_base_of_the_study(root):
+    assert np.isnan(row(root)["lost_coverage"])
+    base = root / "m" / "base" / "sft"
+    evaluate(base / "eval", 0.6)
+    write_json(base / "model" / "training.json", {"tokens_seen": 0, "steps": 0})
+    for end in (".json", ".parquet"):
+        shutil.copy(root / "m" / RUN["recipe"] / "sft" / f"generalization_loss.pool{end}", base)
+    found = metrics_row(root, RUN, large_k=4, seed=3, with_base=True)
+    tables = [pd.read_parquet(root / "m" / name / "sft/eval/counts.parquet") for name in ("base", RUN["recipe"])]
+    assert (found["lost_coverage"], found["lost_coverage_se"]) == lost_coverage(*tables, 4)
+    sheet, output = root / "sheet.tsv", root / "metrics.parquet"
+    rows = [RUN, RUN | {"recipe": "base", "subset": "base"}, RUN | {"study": "without"}]
+    pd.DataFrame(rows).to_csv(sheet, sep="\t", index=False)
+    script("collect_metrics.py", "--sheet", sheet, "--root", root, "--large-k", 4, "--seed", 3, "--output", output,
+           "--rl-optional")  # fmt: skip
+    stored = pd.read_parquet(output)["lost_coverage"]
+    # Of the base itself, what it misses at a second try.
+    assert stored[1] == pytest.approx(missed_again(tables[0], 4, ["easy", "hard"])[0])
+    assert stored[0] == found["lost_coverage"] and np.isnan(stored[2])
