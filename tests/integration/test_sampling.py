@@ -95,6 +95,43 @@ def test_more_samples_are_added_and_lost_shards_are_drawn_again_alike(small_run,
     assert rows.groupby("problem_id")["seed"].nunique().eq(8).all()
     assert set(rows["finish_reason"]) <= {"stop", "length"}
     assert not rows["response"].str.contains("<|", regex=False).any()
+    known = against_a_forward_pass(small_run, output / "easy/samples/repetitions00000-00003.parquet", "easy")
+    assert len({ours for ours, _ in known}) > 8
+    for ours, theirs in known:
+        assert ours == pytest.approx(theirs, abs=1e-4)
+
+
+LOGPROBS_BY_TRANSFORMERS = """
+import json, sys, torch
+import pyarrow.parquet as pq
+sys.path.insert(0, sys.argv[1])
+from transformers import AutoModelForCausalLM
+from quagmires.data.prompts import load_tokenizer, prompt_ids
+model = AutoModelForCausalLM.from_pretrained(sys.argv[2], dtype=torch.float32).eval()
+tokenizer = load_tokenizer(sys.argv[2])
+problems = dict(zip(*(pq.read_table(sys.argv[4])[name].to_pylist() for name in ("id", "problem"))))
+found = []
+for row in pq.read_table(sys.argv[3]).to_pylist():
+    prompt = prompt_ids(tokenizer, problems[row["problem_id"]], sys.argv[5])
+    end = [tokenizer.eos_token_id] if row["finish_reason"] == "stop" else []
+    response = tokenizer.encode(row["response"], add_special_tokens=False) + end
+    with torch.no_grad():
+        logits = model(torch.tensor([prompt + response])).logits[0, len(prompt) - 1 : -1]
+    each = torch.log_softmax(logits, -1).gather(1, torch.tensor(response)[:, None])
+    # A text can be spelled in other tokens than those that were drawn.
+    found.append([row["logprob_sum"], each.double().sum().item(), len(response) == row["n_tokens"]])
+print(json.dumps(found))
+"""
+
+
+def against_a_forward_pass(small_run: Path, shard: Path, benchmark: str) -> list[tuple[float, float]]:
+    """Stored sums of log-probabilities, and those of transformers, of responses whose tokens are known."""
+    result = run(python("evaluate"), "-c", LOGPROBS_BY_TRANSFORMERS, SCRIPTS, small_run / "toy/base/sft/model", shard,
+                 small_run / f"data/benchmarks/{benchmark}.parquet", INSTRUCTION, env=environment())  # fmt: skip
+    rows = json.loads(result.stdout.splitlines()[-1])
+    known = [(ours, theirs) for ours, theirs, alike in rows if alike]
+    assert len(known) >= 0.75 * len(rows)
+    return known
 
 
 def test_shards_of_another_setting_are_never_mixed_in(small_run, tmp_path):
@@ -107,9 +144,17 @@ def test_shards_of_another_setting_are_never_mixed_in(small_run, tmp_path):
         f"error: {output}/easy: holds samples drawn with another temperature; choose another output" in refused.stderr
     )
     assert shards(output) == before
-    sample(small_run, output, 4, "--temperature", 0.5, "--discard-others")
-    assert shards(output).keys() == before.keys()
-    assert shards(output) != before
+    sample(small_run, output, 4, "--temperature", 0.5, "--discard-others", "--samples-of", "hard=2")
+    assert len(shards(output)) == len(before)
+    assert not set(shards(output).values()) & set(before.values())
+    # A number of its own for one of the benchmarks.
+    assert json.loads((output / "samples.json").read_text())["samples_of"] == {"hard": 2}
+    assert len(pd.read_parquet(output / "hard/samples")) == 8 * 2
+    # At another temperature too, what is stored is the model's own probability.
+    for ours, theirs in against_a_forward_pass(
+        small_run, output / "hard/samples/repetitions00000-00001.parquet", "hard"
+    ):
+        assert ours == pytest.approx(theirs, abs=1e-4)
 
 
 def test_a_prompt_without_room_for_an_answer_is_named(small_run, tmp_path):
@@ -158,7 +203,11 @@ def evaluate(small_run: Path, tmp_path: Path, n: int, *extra):
 def test_the_evaluation_tool_goes_from_a_model_to_a_table_and_grows(small_run, tmp_path):
     output = evaluate(small_run, tmp_path, 16).stdout
     assert "Pass@16" in output and "maj@16" in output and "average" in output
+    assert "Distinct wrong answers among 16 samples" in output and "nats a token." in output
     out = tmp_path / "out"
+    # As shards were before log-probabilities were stored.
+    for path in out.glob("*/samples/*.parquet"):
+        pd.read_parquet(path).drop(columns="logprob_sum").to_parquet(path)
     scores = json.loads((out / "scores.json").read_text())
     assert scores["benchmarks"]["easy"]["samples"] == 16
     assert set(scores["benchmarks"]["easy"]["pass_at_k"]) == {"1", "2", "4", "8", "16"}
@@ -173,4 +222,6 @@ def test_the_evaluation_tool_goes_from_a_model_to_a_table_and_grows(small_run, t
     assert {name: shards(out)[name] for name in before} == before
     grades = pd.read_parquet(out / "easy" / "grades.parquet")
     assert "response" not in grades and len(grades) == 8 * 32
+    assert "nats a token, of 256 of 512 responses." in table
+    assert grades["logprob_sum"].isna().sum() == 8 * 16
     assert json.loads((out / "scores.json").read_text())["clean"]["left_out"] == {"easy": 1, "hard": 0}

@@ -38,6 +38,32 @@ def test_every_stage_leaves_its_results(small_run):
         assert "test, toy model" in (small_run / "figures" / f"{name}.svg").read_text()
 
 
+def test_predictors_have_what_they_need(small_run):
+    metrics = pd.read_parquet(small_run / "metrics.parquet")
+    numbers = ["entropy_before", "entropy_before_se", "entropy_after", "distinct_wrong", "distinct_wrong_se"]
+    numbers += [f"rl_{name}" for name in ("pass_at_1", "informative_share", "success_variance", "success_deviation")]
+    assert metrics[numbers].notna().all(axis=None)
+    assert metrics["entropy_before_responses"].eq(2 * 8 * 8).all()
+    assert metrics["entropy_after_responses"].eq(2 * 8 * 4).all()
+    assert (metrics["rl_prompts"].eq(12) & metrics["rl_samples"].eq(8) & metrics["rl_group_size"].eq(4)).all()
+    # Twice as many samples as k would be needed to say what the base misses again.
+    assert metrics["lost_coverage"].isna().tolist() == [True, False]
+
+
+def test_rl_prompts_are_graded_and_in_no_score(small_run):
+    folder = small_run / SFT / "sft" / "eval"
+    counts = pd.read_parquet(folder / "rl_counts.parquet")
+    grades = pd.read_parquet(folder / "rl.sums" / "grades.parquet")
+    assert grades["correct"].sum() == counts["c"].sum() and counts["n"].eq(8).all()
+    problems = pd.read_parquet(small_run / "data/rl/sums.problems.parquet")
+    assert len(counts) == 12 and set(counts["problem_id"]) < set(problems["id"])
+    scores = json.loads((folder / "scores.json").read_text())
+    assert list(scores["benchmarks"]) == ["easy", "hard"]
+    assert set(pd.read_parquet(folder / "counts.parquet")["benchmark"]) == {"easy", "hard"}
+    assert scores["rl_prompts"]["rl.sums"]["pass_at_1"]["value"] == pytest.approx(grades["correct"].mean())
+    assert not (small_run / SFT / "grpo/sums/run1/checkpoint1/eval/rl.sums").exists()
+
+
 def test_training_is_on_record(small_run):
     record = json.loads((small_run / SFT / "sft" / "model" / "training.json").read_text())
     assert record["steps"] == 4
@@ -128,6 +154,7 @@ def test_a_changed_recipe_reruns_only_what_depends_on_it(small_run, tmp_path):
         ("rl", {"learning_rate": 2.0e-4}, "rl", {"sft", "generalization_loss", "pretrained_model"}),
         ("sft", {"per_device_batch_size": 8}, "sft", {"pretrained_model", "token_lengths", "subset"}),
         ("evaluation", {"samples_after_rl": 8}, "samples", {"sft", "rl"}),
+        ("evaluation", {"rl_prompts": 16}, "rl_prompts_to_sample", {"sft", "rl", "rl_prompts"}),
         ("evaluation", {"temperature": 0.7}, "samples", {"sft", "rl", "subset"}),
         ("evaluation", {"grading_timeout_seconds": 3.0}, "grade", {"samples", "rl"}),
         ("sft", {"validation_examples": 33}, "subset", {"token_lengths", "pretrained_model"}),
