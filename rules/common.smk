@@ -12,6 +12,7 @@ sys.path.insert(0, str(Path(workflow.basedir) / "scripts"))
 # Not by name: Snakemake has an `expand` and a `parse` of its own.
 import quagmires.config.loading as schema
 import quagmires.config.experiment as experiments
+from quagmires.config.experiment import COMMON
 from quagmires.config import analysis_settings as analysis, engine_files, figure_names
 from quagmires.data import locations
 from quagmires.planning import preflight, progress, resources as requests

@@ -26,6 +26,14 @@ def pool_tokens(wildcards):
     return source.usable_rows * source.mean_tokens
 
 
+def common_validation_options(sft):
+    """What select_common_validation.py takes from a model's `sft` block."""
+    return (
+        f"--from {' '.join(sft.validation.pools)} --examples {sft.validation.examples}"
+        f" --validation-examples {sft.validation_examples} --cutoff {sft.cutoff_tokens}"
+    )
+
+
 CPUS = 16 if ON_GPUS else 1
 
 
@@ -113,6 +121,44 @@ rule subset:
         "{PYTHON} scripts/select_subset.py --pool {input.pool} --lengths {input.lengths}"
         " --subset {wildcards.subset} --validation-examples {params.validation_examples}"
         " --cutoff {params.cutoff_tokens} --instruction {params.instruction:q} --seed {params.seed}"
+        " --output {output.examples} --manifest {output.manifest}" + LOGGED
+
+
+rule common_validation:
+    """Held-out examples of several pools, the same for all SFT models of a language model."""
+    input:
+        pools=lambda wildcards: [
+            pool_file(name) for name in EXPERIMENT.pools(wildcards.model)
+        ],
+        lengths=lambda wildcards: [
+            f"{ROOT}/data/sft/{name}/{wildcards.model}/lengths.parquet"
+            for name in EXPERIMENT.pools(wildcards.model)
+        ],
+    output:
+        examples=f"{ROOT}/data/sft/{COMMON}/{{model}}/validation.jsonl",
+        manifest=f"{ROOT}/data/sft/{COMMON}/{{model}}/validation.manifest.json",
+    log:
+        f"{LOGS}/common_validation/{{model}}.log",
+    resources:
+        mem_mb=lambda wildcards, attempt: attempt * (16000 if ON_GPUS else 1000),
+        runtime=120,
+    params:
+        pools=lambda wildcards, input: " ".join(
+            f"--pool {name} {pool} {lengths}"
+            for name, pool, lengths in zip(
+                EXPERIMENT.pools(wildcards.model), input.pools, input.lengths
+            )
+        ),
+        options=lambda wildcards: common_validation_options(
+            EXPERIMENT.sft[wildcards.model]
+        ),
+        instruction=CONFIG.prompt.instruction,
+        seed=CONFIG.seed,
+    message:
+        "Validation set of all pools for {wildcards.model}"
+    shell:
+        "{PYTHON} scripts/select_common_validation.py {params.pools} {params.options}"
+        " --instruction {params.instruction:q} --seed {params.seed}"
         " --output {output.examples} --manifest {output.manifest}" + LOGGED
 
 

@@ -8,7 +8,15 @@ def sft_request(wildcards):
 
 def loss_request(wildcards):
     """What computing a generalization loss asks of the cluster."""
-    return requests.loss_request(sft_run(wildcards), EXPERIMENT)
+    return requests.loss_request(sft_run(wildcards), EXPERIMENT, wildcards.dataset)
+
+
+# <model>/<recipe> of the SFT models that are one of several of a training.
+RUNGS = [
+    f"{run.model}/{run.recipe}"
+    for run in EXPERIMENT.sft_runs.values()
+    if EXPERIMENT.rungs(run)
+]
 
 
 rule sft:
@@ -27,8 +35,9 @@ rule sft:
         f"{LOGS}/sft/{{model}}/{{recipe}}.log",
     benchmark:
         f"{BENCHMARKS}/sft/{{model}}/{{recipe}}.tsv"
-    # The base has no training: rule base_model makes it.
+    # The base has no training: rule base_model makes it. The models of a ladder are taken from it by sft_rung.
     wildcard_constraints:
+        model=rf"(?!({_one_of(RUNGS)})/sft/)({_one_of(CONFIG.models)})",
         recipe=NOT_BASE,
     threads: processors(devices_of("sft"), sft_request)
     resources:
@@ -59,6 +68,35 @@ rule sft:
         " --stall-minutes {resources.stall_minutes} --work {params.work} --output $(dirname {output}) --log {log}"
 
 
+use rule sft as sft_ladder with:
+    output:
+        f"{ROOT}/{{model}}/{{recipe}}/sft/ladder/training.json",
+    wildcard_constraints:
+        recipe=NOT_BASE,
+
+
+rule sft_rung:
+    """One model of a ladder: what its training was after some of its epochs."""
+    input:
+        lambda wildcards: "{root}/{run.training.checkpoint}/ladder/training.json".format(
+            root=ROOT, run=sft_run(wildcards)
+        ),
+    output:
+        f"{ROOT}/{{model}}/{{recipe}}/sft/model/training.json",
+    log:
+        f"{LOGS}/sft_rung/{{model}}/{{recipe}}.log",
+    wildcard_constraints:
+        model=rf"(?=({_one_of(RUNGS)})/sft/)({_one_of(CONFIG.models)})",
+    localrule: True
+    params:
+        epoch=lambda wildcards: f"{sft_run(wildcards).epochs:g}",
+    message:
+        "SFT {wildcards.model} {wildcards.recipe}: its model of the ladder"
+    shell:
+        "{PYTHON} scripts/adopt_rung.py --ladder $(dirname {input}) --epoch {params.epoch}"
+        " --output $(dirname {output})" + LOGGED
+
+
 rule generalization_loss:
     """Mean loss per token on held-out traces, computed apart from training."""
     input:
@@ -70,6 +108,8 @@ rule generalization_loss:
         examples=f"{ROOT}/{{model}}/{{recipe}}/sft/generalization_loss.{{dataset}}.parquet",
     log:
         f"{LOGS}/generalization_loss/{{model}}/{{recipe}}.{{dataset}}.log",
+    wildcard_constraints:
+        dataset=_one_of({*CONFIG.sft_datasets, COMMON}),
     threads: processors(1, loss_request)
     resources:
         **asks(1, loss_request, cpu_memory_mb=2000),

@@ -50,22 +50,34 @@ def main() -> None:
     nll = negative_log_likelihoods(model, encoded)
     tokens = [len(response) for _, response in encoded]
     table = pd.DataFrame({"id": [row["id"] for row in rows], "tokens": tokens, "nll": nll})
+    # A validation set of several pools says which each example is from.
+    of_pools = "pool" in rows[0]
+    if of_pools:
+        table["pool"] = [row["pool"] for row in rows]
     with whole_file(options.examples) as temporary:
         table.to_parquet(temporary, index=False)
+    summary = {
+        **mean_loss(table),
+        **({"pools": {pool: mean_loss(own) for pool, own in table.groupby("pool")}} if of_pools else {}),
+        "model": provenance.model_fingerprint(options.model),
+        "versions": provenance.versions("torch", "transformers"),
+    }
+    write_json(options.output, summary)
+
+
+def mean_loss(table) -> dict[str, float | int | None]:
+    """The mean loss per token of examples (columns `tokens` and `nll`), with its standard error."""
     per_token = table["nll"].sum() / table["tokens"].sum()
     # The standard error of a ratio of sums, examples being the independent units.
     residual = table["nll"] - per_token * table["tokens"]
     error = (residual.var(ddof=1) * len(table)) ** 0.5 / table["tokens"].sum() if len(table) > 1 else None
-    summary = {
+    return {
         "generalization_loss": float(per_token),
         "standard_error": None if error is None else float(error),
         "mean_of_examples": float((table["nll"] / table["tokens"]).mean()),
         "examples": len(table),
         "tokens": int(table["tokens"].sum()),
-        "model": provenance.model_fingerprint(options.model),
-        "versions": provenance.versions("torch", "transformers"),
     }
-    write_json(options.output, summary)
 
 
 def encode(tokenizer, prompt: str, response: str) -> tuple[list[int], list[int]]:

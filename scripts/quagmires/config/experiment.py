@@ -1,7 +1,7 @@
 """A config expanded into the runs it stands for: SFT models, RL runs, checkpoints, and the paths of all of them."""
 
-from collections.abc import Collection, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,25 +13,40 @@ from quagmires.config.loading import Files, Location, parse, validate_part
 from quagmires.config.schema import RL, SFT, Config, Evaluation, Pool, ProblemSource, Recipe, Study
 from quagmires.config.subset_names import BASE, parse_subset, subset_size
 
+# What the validation set of several pools is called where a pool's own goes by the pool's name.
+COMMON = "common"
+# Columns of the run sheet that most have not.
+SCHEDULED, POOLS_TOGETHER = "scheduled_epochs", "common_validation"
 # Settings of a stage that tables compare models by, or that rules are written with.
 SHARED = {"checkpoints", "keep_models", "large_k", "trainer"}
 
 
 @dataclass(frozen=True)
 class SFTRun:
-    """One SFT model: `recipe` is its id within the model, e.g. `llama-nemotron.random-10k.ep2.lr1e-5`."""
+    """One SFT model: `recipe` is its id within the model, e.g. `llama-nemotron.random-10k.ep2.lr1e-5`.
+
+    A model from the middle of a training has that training's `scheduled_epochs` too, and its id says
+    `ep8at2`: after 2 epochs of 8.
+    """
 
     model: str
     dataset: str
     subset: str
     epochs: float
     learning_rate: float
+    scheduled_epochs: float | None = None
 
     @property
     def recipe(self) -> str:
         if self.subset == BASE:
             return BASE
-        return f"{self.dataset}.{self.subset}.ep{self.epochs:g}.lr{short_float(self.learning_rate)}"
+        epochs = f"{self.training.epochs:g}" + (f"at{self.epochs:g}" if self.scheduled_epochs else "")
+        return f"{self.dataset}.{self.subset}.ep{epochs}.lr{short_float(self.learning_rate)}"
+
+    @property
+    def training(self) -> "SFTRun":
+        """The run whose training makes this model: itself, unless the model is from the middle of another's."""
+        return replace(self, epochs=self.scheduled_epochs, scheduled_epochs=None) if self.scheduled_epochs else self
 
     @property
     def checkpoint(self) -> str:
@@ -84,6 +99,12 @@ class Experiment:
     sft: dict[str, SFT]
     rl: dict[str, RL]
     evaluation: dict[str, Evaluation]
+    # Ladders by the checkpoint of the run that trains them: the epochs after which a model is kept, rising.
+    ladders: dict[str, tuple[int, ...]] = field(default_factory=dict)
+
+    def rungs(self, run: SFTRun) -> tuple[int, ...]:
+        """The epochs at which the training that makes this model keeps one; none if it keeps the last alone."""
+        return self.ladders.get(run.training.checkpoint, ())
 
     @property
     def root(self) -> str:
@@ -112,13 +133,21 @@ class Experiment:
     def losses(self) -> list[tuple[SFTRun, str]]:
         """Each SFT run with each SFT data set whose held-out traces it is measured on.
 
-        The base model belongs to no data set: it is measured on that of every study it stands in.
+        The base model belongs to no data set: it is measured on that of every study it stands in. Where a model's SFT
+        has a validation set of several pools, all its runs are measured on that (`COMMON`) too.
         """
         found = {}
         for row in self.sheet.to_dict("records"):
             run = self.sft_runs[f"{row['model']}/{row['recipe']}/sft"]
-            found[run.checkpoint, row["sft_dataset"]] = (run, row["sft_dataset"])
+            for dataset in (row["sft_dataset"], *([COMMON] if self.sft[run.model].validation else [])):
+                found[run.checkpoint, dataset] = (run, dataset)
         return list(found.values())
+
+    def pools(self, model: str) -> list[str]:
+        """The SFT data sets of a model's studies, and those of its validation set: what it may be trained on."""
+        used = [study.sft_dataset for study in self.config.studies.values() if study.model == model]
+        common = self.sft[model].validation
+        return list(dict.fromkeys([*used, *(common.pools if common else [])]))
 
 
 def short_float(value: float) -> str:
@@ -138,14 +167,17 @@ def expand(config: Config, files: Files) -> Experiment:
     ------
     UserError
         An unknown model, data set or benchmark, a subset that is misspelt or larger than its pool, a recipe twice,
-        batch sizes, checkpoints or a k that cannot be.
+        epochs of a ladder, batch sizes, checkpoints or a k that cannot be.
     """
     stages = {
         model: tuple(_for_model(config, files, model, stage) for stage in ("sft", "rl", "evaluation"))
         for model in config.models
     }
     sft, rl, evaluation = ({model: blocks[i] for model, blocks in stages.items()} for i in range(3))
+    for model in dict.fromkeys(study.model for study in config.studies.values() if study.model in config.models):
+        _check_validation(config, files, model, sft[model])
     sft_runs: dict[str, SFTRun] = {}
+    ladders: dict[str, tuple[int, ...]] = {}
     rl_runs: dict[str, RLRun] = {}
     checkpoints: dict[str, Checkpoint] = {}
     rows = []
@@ -162,11 +194,11 @@ def expand(config: Config, files: Files) -> Experiment:
                 files, where + ("benchmarks", position), benchmark, config.benchmarks, "benchmark", "benchmarks"
             )
         in_study = set()
-        for position, given in enumerate(study.recipes):
-            location = where + ("recipes", position)
-            run = _sft_run(config, files, location, study, given, sft[study.model])
+        for location, run in _study_runs(config, files, where, study, sft[study.model]):
             if run.recipe in in_study:
-                raise files.error(location, f"recipe {run.recipe} occurs twice in this study; remove one")
+                raise files.error(
+                    location, f"recipe {run.recipe} occurs twice in this study; remove one{_ladders_end(run, study)}"
+                )
             in_study.add(run.recipe)
             twin = sft_runs.setdefault(run.checkpoint, run)
             if twin != run and run.subset != BASE:
@@ -178,6 +210,10 @@ def expand(config: Config, files: Files) -> Experiment:
             other = spelled.setdefault(_training(run), run.recipe)
             if other != run.recipe:
                 raise files.error(location, f"{run.recipe} is {other} in another spelling; write both alike")
+            if run.scheduled_epochs:
+                # Several studies may keep different epochs of one training; its last is in each.
+                kept = ladders.get(run.training.checkpoint, (int(run.scheduled_epochs),))
+                ladders[run.training.checkpoint] = tuple(sorted({*kept, int(run.epochs)}))
             _evaluate(checkpoints, run.checkpoint, evaluation[study.model].samples, study)
             rl_sets = checkpoints[run.checkpoint].rl_sets
             if evaluation[study.model].rl_prompts and study.rl_dataset not in rl_sets:
@@ -190,8 +226,9 @@ def expand(config: Config, files: Files) -> Experiment:
             rows.append(_sheet_row(config, name, run, sft[study.model], rl[study.model]))
         for position, recipe in enumerate(study.calibration):
             check_known(files, where + ("calibration", position), recipe, sorted(in_study), "recipe", "this study")
-    _check_studies(config, files)
-    return Experiment(config, sft_runs, rl_runs, checkpoints, pd.DataFrame(rows), sft, rl, evaluation)
+    sheet = _sheet(rows)
+    _check_studies(config, files, sheet)
+    return Experiment(config, sft_runs, rl_runs, checkpoints, sheet, sft, rl, evaluation, ladders)
 
 
 def read_experiment(paths: Iterable[str | Path]) -> Experiment:
@@ -214,7 +251,31 @@ def data_columns(source: Pool | ProblemSource) -> dict[str, str]:
     return {name: source.columns.get(name, name) for name in wanted}
 
 
-def _check_studies(config: Config, files: Files) -> None:
+def _check_validation(config: Config, files: Files, model: str, sft: SFT) -> None:
+    """Refuse a validation set of several pools that cannot be."""
+    if sft.validation is None:
+        return
+    own = config.models[model].sft
+    here = ("models", model, "sft", "validation") if "validation" in own else ("sft", "validation")
+    for position, pool in enumerate(sft.validation.pools):
+        where = (*here, "from", position)
+        check_known(files, where, pool, config.sft_datasets, "SFT data set", "sft_datasets")
+        if pool in sft.validation.pools[:position]:
+            raise files.error(where, f"{pool} is there twice; remove one")
+    if COMMON in config.sft_datasets:
+        raise files.error(
+            ("sft_datasets", COMMON),
+            "is what the validation set of several pools (`sft.validation`) is called; choose another name",
+        )
+    if sft.validation.examples > sft.validation_examples:
+        raise files.error(
+            (*here, "examples"),
+            f"{sft.validation.examples} of each pool, but a pool holds out {sft.validation_examples}; make it smaller,"
+            " or raise sft.validation_examples",
+        )
+
+
+def _check_studies(config: Config, files: Files, sheet: pd.DataFrame) -> None:
     """Refuse tables and figures of studies that there are not."""
     for block in ("tables", "figures"):
         for name, settings in getattr(config, block).items():
@@ -222,7 +283,7 @@ def _check_studies(config: Config, files: Files) -> None:
                 check_known(files, (block, name, "studies", position), study, config.studies, "study", "studies")
     for name, settings in config.tables.items():
         # Two models are fitted at least, and two left to predict.
-        most = max(len(config.studies[study].recipes) for study in settings.studies) - 2
+        most = max((sheet["study"] == study).sum() for study in settings.studies) - 2
         for position, size in enumerate(settings.fitting_sizes):
             if not 2 <= size <= most:
                 where = ("tables", name, "fitting_sizes", position)
@@ -238,8 +299,39 @@ def check_known(files: Files, location: Location, name: str, known: Collection[s
         raise files.error(location, f"unknown {noun} {name!r}; `{block}` has {', '.join(known)}")
 
 
-def _sft_run(config: Config, files: Files, location: Location, study: Study, given: str | Recipe, sft: SFT) -> SFTRun:
-    recipe = Recipe(subset=given) if isinstance(given, str) else given
+def _study_runs(
+    config: Config, files: Files, where: Location, study: Study, sft: SFT
+) -> Iterator[tuple[Location, SFTRun]]:
+    """The SFT models of a study, each with where its recipe stands; a ladder has several."""
+    for position, given in enumerate(study.recipes):
+        location = (*where, "recipes", position)
+        recipe = Recipe(subset=given) if isinstance(given, str) else given
+        run = _sft_run(config, files, location, study, recipe, sft)
+        for epochs in _rungs(files, (*location, "evaluate_at"), recipe, run):
+            yield location, replace(run, epochs=epochs, scheduled_epochs=run.epochs)
+        yield location, run
+
+
+def _rungs(files: Files, location: Location, recipe: Recipe, run: SFTRun) -> list[int]:
+    """The epochs of a ladder but the last, whose model is that of the run itself."""
+    if recipe.evaluate_at is None:
+        return []
+    *rungs, last = recipe.evaluate_at
+    if run.subset == BASE:
+        raise files.error(location, "`base` is not trained; remove it")
+    if recipe.evaluate_at != sorted(set(recipe.evaluate_at)):
+        raise files.error(location, f"{recipe.evaluate_at} must rise")
+    if last > run.epochs:
+        raise files.error(location, f"{last} is beyond the {run.epochs:g} epochs of the training; raise `epochs`")
+    if last < run.epochs:
+        raise files.error(
+            location,
+            f"ends at {last}, but the training goes on to {run.epochs:g}; the last must be `epochs`, a whole number",
+        )
+    return rungs
+
+
+def _sft_run(config: Config, files: Files, location: Location, study: Study, recipe: Recipe, sft: SFT) -> SFTRun:
     run = SFTRun(
         model=study.model,
         dataset=study.sft_dataset,
@@ -266,7 +358,13 @@ def _sft_run(config: Config, files: Files, location: Location, study: Study, giv
 def _training(run: SFTRun) -> tuple:
     """What an SFT run trains on and how: the same for `random-1k` and `random-1000`."""
     parts = tuple(parse_subset(run.subset)) or run.subset
-    return (run.model, run.dataset, parts, run.epochs, run.learning_rate)
+    return (run.model, run.dataset, parts, run.epochs, run.scheduled_epochs, run.learning_rate)
+
+
+def _ladders_end(run: SFTRun, study: Study) -> str:
+    """A hint why a recipe may occur twice."""
+    in_ladder = any(isinstance(recipe, Recipe) and recipe.evaluate_at for recipe in study.recipes)
+    return " (the last epoch of a ladder is the run itself)" if in_ladder and not run.scheduled_epochs else ""
 
 
 def _evaluate(checkpoints: dict[str, Checkpoint], path: str, samples: int, study: Study) -> None:
@@ -296,4 +394,15 @@ def _sheet_row(config: Config, name: str, run: SFTRun, sft: SFT, rl: RL) -> dict
         "grpo_runs": rl.runs,
         "checkpoints": rl.checkpoints,
         "benchmarks": ",".join(study.benchmarks),
+        SCHEDULED: run.scheduled_epochs or (0 if base else run.epochs),
+        POOLS_TOGETHER: ",".join(sft.validation.pools) if sft.validation else "",
     }
+
+
+def _sheet(rows: Sequence[Mapping[str, object]]) -> pd.DataFrame:
+    """The run sheet. What it can say of ladders and of validation sets of several pools it says where there are such:
+    the sheets of all others stay as they were, and what is made of them stays finished.
+    """
+    sheet = pd.DataFrame(rows)
+    no_ladder, no_set = (sheet[SCHEDULED] == sheet["epochs"]).all(), (sheet[POOLS_TOGETHER] == "").all()
+    return sheet.drop(columns=[SCHEDULED] * bool(no_ladder) + [POOLS_TOGETHER] * bool(no_set))

@@ -2,23 +2,31 @@
 
 import pandas as pd
 
-from quagmires.config.experiment import short_float
+from quagmires.config.experiment import SCHEDULED, short_float
 from quagmires.config.subset_names import BASE
 
 NO_SFT = "no SFT"
 UNITS = ((1e9, "B"), (1e6, "M"), (1e3, "k"))
 
 
-def recipe_label(subset: str, epochs: float, learning_rate: float | None = None) -> str:
+def recipe_label(
+    subset: str, epochs: float, learning_rate: float | None = None, scheduled_epochs: float | None = None
+) -> str:
     """`longest-10k+shortest-10k`, 1 epoch -> `longest 10k + shortest 10k`; more epochs, and a learning rate, are named.
+
+    So is the training from the middle of which a model is: it is another than one trained for so many epochs.
 
     >>> recipe_label("random-250", 8, 2e-5)
     'random 250, 8 epochs, lr 2e-5'
+    >>> recipe_label("random-250", 2, scheduled_epochs=8)
+    'random 250, epoch 2 of 8'
     """
     if subset == BASE:
         return NO_SFT
     parts = [" + ".join(part.replace("-", " ") for part in subset.split("+"))]
-    if epochs not in (0, 1):
+    if scheduled_epochs not in (None, epochs):
+        parts.append(f"epoch {epochs:g} of {scheduled_epochs:g}")
+    elif epochs not in (0, 1):
         parts.append(f"{epochs:g} epochs")
     if learning_rate is not None:
         parts.append(learning_rate_label(learning_rate))
@@ -34,10 +42,24 @@ def recipe_labels(models: pd.DataFrame) -> list[str]:
         rows of metrics.parquet, of one study.
     """
     usual = usual_learning_rate(models)
+    rows = zip(models["subset"], models["epochs"], models["learning_rate"], scheduled_epochs(models), strict=True)
     return [
-        recipe_label(subset, epochs, None if rate == usual else rate)
-        for subset, epochs, rate in zip(models["subset"], models["epochs"], models["learning_rate"], strict=True)
+        recipe_label(subset, epochs, None if rate == usual else rate, scheduled)
+        for subset, epochs, rate, scheduled in rows
     ]
+
+
+def scheduled_epochs(models: pd.DataFrame) -> pd.Series:
+    """The epochs of the training that made each model: its own, where nothing is said of a ladder."""
+    return models[SCHEDULED].fillna(models["epochs"]) if SCHEDULED in models else models["epochs"]
+
+
+def ladder_epochs(models: pd.DataFrame) -> pd.Series:
+    """The epochs of the ladder that each model of a study stands in, the last of it included; NaN for all others."""
+    scheduled = scheduled_epochs(models)
+    trainings = list(zip(models["subset"], models["learning_rate"], scheduled, strict=True))
+    ladders = {training for training, rung in zip(trainings, scheduled != models["epochs"], strict=True) if rung}
+    return scheduled.where([training in ladders for training in trainings]).astype(float)
 
 
 def usual_learning_rate(models: pd.DataFrame) -> float | None:

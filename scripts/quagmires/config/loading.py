@@ -163,7 +163,9 @@ def validate(block: type[Checked], merged: Mapping[str, Any], files: Files, with
     try:
         return block.model_validate(_floats_as_numbers(merged))
     except ValidationError as error:
-        first, *others = sorted(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
+        # What may be a name or a block is tried as both: a block's own mistake says more than that it is no name.
+        found = [e for e in error.errors() if not (e["loc"][-1:] == ("str",) and isinstance(e["input"], Mapping))]
+        first, *others = sorted(found or error.errors(), key=lambda e: e["type"] != "extra_forbidden")
         location = within + tuple(part for part in first["loc"] if part not in _NOT_KEYS)
         more = f" (and {len(others)} more)" if others and first["type"] != "extra_forbidden" else ""
         raise files.error(location, _explain(first, location, block) + more) from None

@@ -193,6 +193,11 @@ class Recipe(Block):
     subset: str = Field(description=f"base, all, {', '.join(rule_patterns())}, or several joined by `+`.")
     epochs: Annotated[float, Field(gt=0)] | None = None
     learning_rate: Annotated[float, Field(gt=0)] | None = None
+    evaluate_at: Annotated[list[Positive], Field(min_length=1)] | None = Field(
+        None,
+        description="A ladder: one training, whose models after these epochs are SFT models of their own. Rising whole"
+        " numbers, the last is `epochs`.",
+    )
 
 
 class Study(Block):
@@ -223,6 +228,16 @@ class SFTShared(Block):
     engine: dict[str, Scalar] = Field(default_factory=dict, description="LLaMA-Factory keys laid over `settings`.")
 
 
+class CommonValidation(Block):
+    """Held-out traces of several pools together, on which every SFT model of a language model is measured."""
+
+    # `from` is a word of Python's.
+    model_config = ConfigDict(serialize_by_alias=True)
+
+    pools: list[Name] = Field(alias="from", min_length=1, description="The SFT data sets that traces are taken from.")
+    examples: Positive = Field(description="Traces of each of them, from those that it holds out for validation.")
+
+
 class SFT(SFTShared):
     """Supervised fine-tuning (paper, Appendix B.2)."""
 
@@ -231,6 +246,9 @@ class SFT(SFTShared):
     learning_rate: Annotated[float, Field(gt=0)]
     epochs: Annotated[float, Field(gt=0)]
     validation_examples: Positive = Field(description="Held out by problem before any selection.")
+    validation: CommonValidation | None = Field(
+        None, description="A validation set that is the same for all SFT data sets; none if null."
+    )
     save_steps: Positive = Field(description="Optimizer steps between checkpoints to resume from.")
     stall_minutes: Annotated[float, Field(gt=0)] = Field(
         description="Without a new step for so long, the job is ended."

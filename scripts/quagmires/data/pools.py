@@ -346,13 +346,23 @@ def content_sha256(pool: pq.ParquetFile) -> str:
 
 def texts(pool: pq.ParquetFile, positions: np.ndarray) -> Iterator[tuple[str, str, str]]:
     """Yield (id, problem, response) of the rows at ascending `positions`; other row groups are not read."""
+    for batch in _batches_at(pool, positions, SCHEMA.names):
+        yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)
+
+
+def problem_texts(pool: pq.ParquetFile, positions: np.ndarray) -> Iterator[str]:
+    """Yield the problems of the rows at ascending `positions`; responses, most of a pool, are not read."""
+    for batch in _batches_at(pool, positions, ["problem"]):
+        yield from batch.column(0).to_pylist()
+
+
+def _batches_at(pool: pq.ParquetFile, positions: np.ndarray, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
     start = 0
     for group in range(pool.num_row_groups):
         size = pool.metadata.row_group(group).num_rows
         chosen = positions[np.searchsorted(positions, start) : np.searchsorted(positions, start + size)] - start
         start += size
         if len(chosen):
-            table = pool.read_row_group(group, columns=SCHEMA.names)
+            table = pool.read_row_group(group, columns=list(columns))
             # In slices: as Python text, a group takes up to four times its size.
-            for batch in table.take(pa.array(chosen)).to_batches(max_chunksize=256):
-                yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)
+            yield from table.take(pa.array(chosen)).to_batches(max_chunksize=256)

@@ -7,7 +7,7 @@ base model.
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from quagmires.config.experiment import Experiment, RLRun, SFTRun
+from quagmires.config.experiment import COMMON, Experiment, RLRun, SFTRun
 from quagmires.config.subset_names import BASE
 from quagmires.planning import resources
 from quagmires.planning.resources import Work
@@ -109,24 +109,25 @@ class _Planner:
     def model_jobs(self, run: SFTRun, sft_dataset: str, rl_dataset: str) -> Iterator[Job]:
         """What one row of the run sheet needs, data first."""
         yield from self._data(run, sft_dataset, rl_dataset)
+        # The models of a ladder share one training.
+        training = run.training
         if run.subset != BASE:
-            size, work = self._size(run), resources.sft_work(run, self.experiment, self.speeds)
-            yield Job(run.checkpoint, "sft", run.model, size, self._state(run, _SFT_STATE), work=work)
-        trained = (run.checkpoint,) if run.subset != BASE else ()
-        work = resources.loss_work(run, sft_dataset, self.experiment, self.speeds)
-        yield Job(f"{run.checkpoint}/loss.{sft_dataset}", "loss", run.model, 0.0, work=work, after=trained)
+            models = len(self.experiment.rungs(run)) or 1
+            work = resources.sft_work(training, self.experiment, self.speeds)
+            disk, state = models * self._size(run), self._state(run, _SFT_STATE)
+            yield Job(training.checkpoint, "sft", run.model, disk, state, work=work)
+        trained = (training.checkpoint,) if run.subset != BASE else ()
+        for dataset in (sft_dataset, *([COMMON] if self.experiment.sft[run.model].validation else [])):
+            work = resources.loss_work(run, dataset, self.experiment, self.speeds)
+            yield Job(f"{run.checkpoint}/loss.{dataset}", "loss", run.model, 0.0, work=work, after=trained)
         yield from self._evaluation(run.checkpoint, "samples_before", trained)
         for number in range(1, self.experiment.rl[run.model].runs + 1):
             yield from self._rl(RLRun(run, self.experiment.rl[run.model].algorithm, rl_dataset, number), trained)
 
     def _data(self, run: SFTRun, sft_dataset: str, rl_dataset: str) -> Iterator[Job]:
         pool, model = self.experiment.config.sft_datasets[sft_dataset], run.model
-        tokens = pool.usable_rows * pool.mean_tokens
-        # What was downloaded holds the rows that are not kept too.
-        downloaded = _TEXT_BYTES * pool.rows * pool.mean_tokens if pool.hub else 0.0
         yield Job(f"data/models/{model}", "data", model, self._size(run), in_queue=False)
-        yield Job(f"data/sft/{sft_dataset}/pool", "data", "", downloaded + _COMPRESSED_BYTES * tokens)
-        yield Job(f"data/sft/{sft_dataset}/{model}/lengths", "data", model, 0.0)
+        yield from self._pool(sft_dataset, model)
         for number in range(_ENGINES_WITH_PROMPTS):
             yield Job(f"data/prompts/{model}.{number}", "data", model, 0.0)
         for name in (f"sft.{sft_dataset}", f"rl.{rl_dataset}"):
@@ -136,6 +137,19 @@ class _Planner:
         if run.subset != BASE:
             chosen = resources.sft_tokens(run, self.experiment) / run.epochs
             yield Job(f"data/sft/{sft_dataset}/{model}/{run.subset}", "data", model, _TEXT_BYTES * chosen)
+        if self.experiment.sft[model].validation:
+            for name in self.experiment.pools(model):
+                yield from self._pool(name, model)
+            in_common = resources.loss_tokens(model, COMMON, self.experiment)
+            yield Job(f"data/sft/{COMMON}/{model}/validation", "data", model, _TEXT_BYTES * in_common)
+
+    def _pool(self, name: str, model: str) -> Iterator[Job]:
+        pool = self.experiment.config.sft_datasets[name]
+        tokens = pool.usable_rows * pool.mean_tokens
+        # What was downloaded holds the rows that are not kept too.
+        downloaded = _TEXT_BYTES * pool.rows * pool.mean_tokens if pool.hub else 0.0
+        yield Job(f"data/sft/{name}/pool", "data", "", downloaded + _COMPRESSED_BYTES * tokens)
+        yield Job(f"data/sft/{name}/{model}/lengths", "data", model, 0.0)
 
     def _rl(self, run: RLRun, after: tuple[str, ...]) -> Iterator[Job]:
         settings, size = self.experiment.rl[run.sft.model], self._size(run.sft)

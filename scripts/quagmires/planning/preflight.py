@@ -82,6 +82,10 @@ def check_engine_files(experiment: Experiment, files: Files) -> None:
             check_known(files, where, block.trainer, TRAINERS[stage], "trainer", "training/trainers.py")
             location = _where(config, model, stage, "settings")
             _check_engine_file(block.settings, block, TRAINERS[stage][block.trainer], files, location)
+    if experiment.ladders and not TRAINERS["sft"][config.sft.trainer].keeps_epochs:
+        raise files.error(
+            ("sft", "trainer"), f"{config.sft.trainer} cannot keep the models of several epochs; remove `evaluate_at`"
+        )
     if config.arithmetic_world:
         path, location = config.arithmetic_world.base_settings, ("arithmetic_world", "base_settings")
         # Whatever does SFT.

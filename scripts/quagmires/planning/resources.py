@@ -7,7 +7,7 @@ job that is cut off resumes where it was. The plan (costs.py) counts the same ex
 import math
 from dataclasses import dataclass
 
-from quagmires.config.experiment import Checkpoint, Experiment, RLRun, SFTRun
+from quagmires.config.experiment import COMMON, Checkpoint, Experiment, RLRun, SFTRun
 from quagmires.config.schema import Cluster
 from quagmires.config.subset_names import parse_subset, subset_size
 from quagmires.config.subset_rules import SUBSET_RULES, mean_of_pool
@@ -90,11 +90,18 @@ def sft_work(run: SFTRun, experiment: Experiment, speeds: Throughput) -> Work:
     return _work(devices, tokens, speeds, run.model, "sft", [speeds.speed(run.model, "sft")])
 
 
+def loss_tokens(model: str, dataset: str, experiment: Experiment) -> float:
+    """Tokens of a data set's held-out traces (or of `COMMON`) as far as they are known before they are measured."""
+    settings = experiment.sft[model]
+    common = settings.validation if dataset == COMMON else None
+    pools, examples = (common.pools, common.examples) if common else ([dataset], settings.validation_examples)
+    means = (min(experiment.config.sft_datasets[pool].mean_tokens, settings.cutoff_tokens) for pool in pools)
+    return sum(examples * mean for mean in means)
+
+
 def loss_work(run: SFTRun, dataset: str, experiment: Experiment, speeds: Throughput) -> Work:
-    """The generalization loss of one SFT model on a data set's held-out traces, on one device."""
-    settings = experiment.sft[run.model]
-    mean = min(experiment.config.sft_datasets[dataset].mean_tokens, settings.cutoff_tokens)
-    tokens = settings.validation_examples * mean
+    """The generalization loss of one SFT model on a data set's held-out traces (or on `COMMON`), on one device."""
+    tokens = loss_tokens(run.model, dataset, experiment)
     return _work(1, tokens, speeds, run.model, "loss", [speeds.speed(run.model, "loss")])
 
 

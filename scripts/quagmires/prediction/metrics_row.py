@@ -7,6 +7,7 @@ import pandas as pd
 
 from quagmires.common.files import read_json
 from quagmires.config.algorithms import DEFAULT
+from quagmires.config.experiment import COMMON, POOLS_TOGETHER, SCHEDULED
 from quagmires.config.subset_names import BASE
 from quagmires.evaluation.paired_difference import lost_coverage, macro_difference, missed_again
 from quagmires.evaluation.reward_signal import signal_columns
@@ -56,7 +57,9 @@ def metrics_row(root: Path, run: dict, large_k: int, seed: int, with_base: bool 
     after = _after_rl(run, paths, counts, before["pass_at_1"], seed) if finished else _no_rl()
     base = pd.read_parquet(root / run["model"] / BASE / "sft" / "eval" / "counts.parquet") if with_base else None
     coverage = _coverage(run, base, counts, large_k)
-    return {**{key: run[key] for key in SHEET_COLUMNS}, **before, **coverage, **after}
+    scheduled = run.get(SCHEDULED, run["epochs"])
+    common = _common_loss(folder, run, seed)
+    return {**{key: run[key] for key in SHEET_COLUMNS}, SCHEDULED: scheduled, **before, **common, **coverage, **after}
 
 
 def rl_folder(folder: Path, run: dict) -> Path:
@@ -141,6 +144,18 @@ def _value_and_error(name: str, entry: dict | None) -> dict:
     """An entry of scores.json as two columns; nan where there is none."""
     value, error = (entry["value"], entry["standard_error"]) if entry else (None, None)
     return {name: np.nan if value is None else value, f"{name}_se": np.nan if error is None else error}
+
+
+def _common_loss(folder: Path, run: dict, seed: int) -> dict:
+    """The loss on the validation set of several pools; empty where the experiment has none."""
+    name = f"generalization_loss_{COMMON}"
+    # In a run sheet that was read from a file, nothing is a NaN.
+    if not isinstance(run.get(POOLS_TOGETHER), str):
+        return {name: np.nan, f"{name}_se": np.nan, f"{name}_draws": None}
+    file = folder / "sft" / f"generalization_loss.{COMMON}.json"
+    loss, examples = read_json(file), pd.read_parquet(file.with_suffix(".parquet")).sort_values("id")
+    draws = loss_draws(examples["nll"].to_numpy(), examples["tokens"].to_numpy(), seed)
+    return {name: loss["generalization_loss"], f"{name}_se": loss["standard_error"], f"{name}_draws": draws}
 
 
 def _after_rl(run: dict, paths: list[Path], before: pd.DataFrame, pass_at_1: float, seed: int) -> dict:

@@ -98,14 +98,17 @@ class Trainer(Protocol[Settings]):
     """SFT or RL of one model on one machine.
 
     `title` is its name in the report, `environment` the Python environment that it runs in (envs/<environment>-*.lock),
-    `packages` those whose versions are recorded, `run_settings` the type of a run's settings. `read_settings` runs in
-    the workflow's environment and must not import the engine; everything else runs in the trainer's own.
+    `packages` those whose versions are recorded, `run_settings` the type of a run's settings, `keeps_epochs` whether it
+    can keep the models of several epochs of one SFT run (`SFTRunSettings.evaluate_at`; a config that asks another for
+    it is refused). `read_settings` runs in the workflow's environment and must not import the engine; everything else
+    runs in the trainer's own.
     """
 
     title: str
     environment: str
     packages: tuple[str, ...]
     run_settings: type[Settings]
+    keeps_epochs: bool
 
     def read_settings(self, path: str | Path, shared: Any) -> dict[str, Any]:
         """The trainer's own settings file.
@@ -154,6 +157,9 @@ class Trainer(Protocol[Settings]):
 
     def write_models(self, job: Job[Settings], resumed: int | None, record: Callable[[], dict[str, Any]]) -> None:
         """Write the trained models, each with `record()` and what the trainer knows of it.
+
+        SFT writes one into `job.output`, with a training.json; with `evaluate_at` it writes one into `epoch<n>/` of
+        that folder for each of the epochs, and training.json of the whole run into the folder itself.
 
         A record has seconds, identity, versions and hardware. Make one as each model is written: its seconds count
         until then, and what a job takes beside its steps is measured by them (planning/speed_measurement.py).

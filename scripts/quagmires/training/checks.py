@@ -34,6 +34,7 @@ def runs_to_check(experiment: Experiment) -> dict[str, dict[str, Any]]:
         name = f"{sft.environment}.{run.model}"
         if run.subset != BASE and name not in found:
             settings = sft_settings(run, experiment).as_dict() | {"epochs": 1.0, "learning_rate": 1e-5}
+            settings.pop("evaluate_at", None)
             found[name] = _check(
                 f"SFT {run.model}", run.model, experiment.sft[run.model].settings, settings, experiment
             )

@@ -46,11 +46,15 @@ class RunSettings(Block):
 
 
 class SFTRunSettings(RunSettings, SFTShared):
-    """One SFT run."""
+    """One SFT run. A ladder has the epochs after which its models are kept, the last of all included."""
 
     epochs: Annotated[float, Field(gt=0)]
     learning_rate: Annotated[float, Field(gt=0)]
     seed: Annotated[int, Field(ge=0)]
+    evaluate_at: tuple[Annotated[int, Field(gt=0)], ...] = ()
+
+    def as_dict(self) -> dict[str, Any]:
+        return self.model_dump(mode="json", exclude=None if self.evaluate_at else {"evaluate_at"})
 
 
 class RLRunSettings(RunSettings, RLShared):
@@ -63,9 +67,15 @@ class RLRunSettings(RunSettings, RLShared):
 
 
 def sft_settings(run: SFTRun, experiment: Experiment) -> SFTRunSettings:
-    """The settings of an SFT run."""
+    """The settings of an SFT run; of a model from the middle of a ladder, those of the ladder."""
     shared = experiment.sft[run.model].model_dump(include=set(SFTShared.model_fields))
-    return SFTRunSettings(**shared, epochs=run.epochs, learning_rate=run.learning_rate, seed=experiment.config.seed)
+    return SFTRunSettings(
+        **shared,
+        epochs=run.training.epochs,
+        learning_rate=run.learning_rate,
+        seed=experiment.config.seed,
+        evaluate_at=experiment.rungs(run),
+    )
 
 
 def rl_settings(run: RLRun, experiment: Experiment) -> RLRunSettings:

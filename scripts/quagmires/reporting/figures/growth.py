@@ -18,7 +18,7 @@ from matplotlib.patches import Patch
 from matplotlib.patheffects import withStroke
 from matplotlib.typing import LineStyleType
 
-from quagmires.config.labels import NO_SFT, examples_label, recipe_labels
+from quagmires.config.labels import NO_SFT, examples_label, ladder_epochs, recipe_labels
 from quagmires.config.subset_names import BASE
 from quagmires.reporting.figures.panels import Panel, titles
 from quagmires.reporting.figures.registry import figure
@@ -86,17 +86,26 @@ def subsets(panels: Sequence[Panel], columns: int) -> Figure:
         rules = [rule.replace(" ", "") for rule in models["rule"]]
         return models.assign(subset=np.where(models["subset"] == BASE, BASE, rules))
 
-    return _lines(panels, columns, place, without_size, "SFT examples", lambda model: examples_label(model.examples))
+    def series(models: pd.DataFrame) -> list[str]:
+        return recipe_labels(without_size(models))
+
+    return _lines(panels, columns, place, series, "SFT examples", lambda model: examples_label(model.examples))
 
 
 @figure("epochs")
 def epochs(panels: Sequence[Panel], columns: int) -> Figure:
-    """Pass@1 by number of epochs over the same examples, a line for each subset."""
+    """Pass@1 by number of epochs over the same examples, a line for each subset, and one for each ladder."""
+
+    def series(models: pd.DataFrame) -> list[str]:
+        names = recipe_labels(models.assign(epochs=1, scheduled_epochs=1))
+        ladders = zip(names, ladder_epochs(models), strict=True)
+        return [f"{name}, in one run of {epochs:g}" if epochs > 0 else name for name, epochs in ladders]
+
     return _lines(
         panels,
         columns,
         lambda models: models["epochs"].where(models["rule"] != NO_SFT, 0),
-        lambda models: models.assign(epochs=1),
+        series,
         "epochs of SFT",
         lambda model: f"{model.epochs:g}",
     )
@@ -106,15 +115,15 @@ def _lines(
     panels: Sequence[Panel],
     columns: int,
     place: Callable[[pd.DataFrame], pd.Series],
-    without_x: Callable[[pd.DataFrame], pd.DataFrame],
+    series_of: Callable[[pd.DataFrame], list[str]],
     x_label: str,
     tick: Callable[[pd.Series], str],
 ) -> Figure:
-    """A panel for each study; models that are called the same once `without_x` was applied are one line."""
+    """A panel for each study; models that `series_of` calls the same are one line."""
     per_row = side_by_side(len(panels), columns)
     width = WIDTHS[columns] / per_row - 0.5
     figure, axes = panel_axes(len(panels), columns, 2.4, per_row)
-    names = [recipe_labels(without_x(panel.models)) for panel in panels]
+    names = [series_of(panel.models) for panel in panels]
     styles = series_styles(sum(names, []))
     for axis, panel, title, series in zip(axes, panels, titles(panels), names, strict=True):
         axis.set_title(wrapped(title, width))

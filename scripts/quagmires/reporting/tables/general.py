@@ -32,11 +32,13 @@ MODEL_COLUMNS = (
         "subset",
         "examples",
         "epochs",
+        "scheduled_epochs",
         "learning_rate",
     ),
     *("sft_tokens", "sft_steps", "samples", "samples_after_rl", "large_k", "grpo_runs", "checkpoints"),
     *("pass_at_1", "pass_at_1_se", "pass_at_large_k", "pass_at_large_k_se"),
     *("generalization_loss", "generalization_loss_se"),
+    *("generalization_loss_common", "generalization_loss_common_se"),
     *("outcome", "outcome_se", "outcome_best", "outcome_last", "outcome_mean_of_run_best", "gain", "gain_se"),
     *("pass_at_1_clean", "outcome_clean"),
     *(

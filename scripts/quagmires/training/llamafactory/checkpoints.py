@@ -1,11 +1,15 @@
-"""LLaMA-Factory's checkpoints: which of them are whole, and can be resumed from."""
+"""LLaMA-Factory's checkpoints: which of them are whole, can be resumed from, and are kept as models of a ladder."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
 
-from quagmires.common.files import remove
+from quagmires.common.files import link_or_copy, read_json, remove, whole_directory
+
+WEIGHTS = ("*.safetensors", "*.safetensors.index.json")
+STATE = "trainer_state.json"
 
 
 def discard_broken_checkpoints(output: Path, devices: int) -> list[str]:
@@ -25,7 +29,7 @@ def is_whole_checkpoint(path: Path, devices: int) -> bool:
     The trainer state is written last by the first process; the random state of another one may come later still.
     """
     try:
-        json.loads((path / "trainer_state.json").read_text(encoding="utf-8"))
+        json.loads((path / STATE).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return False
     random_states = [path / f"rng_state_{rank}.pth" for rank in range(devices)]
@@ -60,3 +64,37 @@ def has_full_length(safetensors: Path) -> bool:
             return True
     except SafetensorError:
         return False
+
+
+def keep_weights(checkpoint: Path, rung: Path) -> None:
+    """Keep a checkpoint's weights and trainer state as `rung`, whole or not at all, beyond the checkpoint's end."""
+    with whole_directory(rung) as directory:
+        for path in (path for pattern in (*WEIGHTS, STATE) for path in checkpoint.glob(pattern)):
+            link_or_copy(path, directory / path.name)
+
+
+def rung_folder(rungs: Path, epoch: int) -> Path:
+    """Where the weights after an epoch are kept while the training goes on."""
+    return rungs / f"epoch{epoch}"
+
+
+def mend_rungs(output: Path, rungs: Path, epochs: Sequence[int]) -> list[str]:
+    """Before a run is resumed: see to it that the weights after each of the epochs will be there.
+
+    A checkpoint of the very end of an epoch whose weights were not kept yet has them. Checkpoints later than an epoch
+    whose weights are lost are removed, and returned by name: the run goes back.
+    """
+    missing = [epoch for epoch in epochs if not rung_folder(rungs, epoch).exists()]
+    checkpoints = output.glob("checkpoint-*") if missing else ()
+    ended = {read_json(path / STATE)["epoch"]: path for path in checkpoints}
+    for epoch in missing:
+        if epoch in ended:
+            keep_weights(ended[epoch], rung_folder(rungs, epoch))
+    lost = min((epoch for epoch in missing if epoch not in ended), default=float("inf"))
+    past = [path for epoch, path in sorted(ended.items()) if epoch > lost]
+    for path in past:
+        remove(path)
+    if past and len(past) == len(ended):
+        # Nothing is left to resume from, and LLaMA-Factory refuses a folder in which there is something else.
+        remove(output)
+    return [path.name for path in past]

@@ -104,6 +104,8 @@ def complete_settings(
     settings: Mapping[str, Any], run: SFTRunSettings, model: str | Path, work: Path, save_steps: int
 ) -> dict[str, Any]:
     """All of a run's LLaMA-Factory settings: the file's (with `engine` laid over it) and the workflow's."""
+    if run.evaluate_at and "max_steps" in settings:
+        raise UserError("max_steps overrules the epochs that evaluate_at counts; remove it from the SFT settings")
     file_paths = {"deepspeed": str(ROOT / settings["deepspeed"])} if "deepspeed" in settings else {}
     return {
         **settings,

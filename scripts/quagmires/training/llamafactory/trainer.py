@@ -11,13 +11,20 @@ from typing import Any
 
 from quagmires.common import provenance
 from quagmires.common.errors import UserError
-from quagmires.common.files import read_json, whole_directory, write_json
+from quagmires.common.files import link_or_copy, read_json, whole_directory, write_json
 from quagmires.common.processes import SCRIPTS, Stop
 from quagmires.common.terminal import Progress
 from quagmires.config.schema import SFTShared
 from quagmires.data.prompts import load_tokenizer
 from quagmires.training.base import Conversation, Job, Launch, RunToCheck
-from quagmires.training.llamafactory.checkpoints import discard_broken_checkpoints, newest_step
+from quagmires.training.llamafactory.checkpoints import (
+    STATE,
+    WEIGHTS,
+    discard_broken_checkpoints,
+    mend_rungs,
+    newest_step,
+    rung_folder,
+)
 from quagmires.training.llamafactory.settings import (
     complete_settings,
     read_deepspeed,
@@ -28,10 +35,8 @@ from quagmires.training.llamafactory.settings import (
 )
 from quagmires.training.runs import SFTRunSettings
 
-# Files of a LLaMA-Factory output directory that are the model; the rest is training state.
+# Files of a LLaMA-Factory output directory that are the model, beside its weights; the rest is training state.
 MODEL_FILES = (
-    "*.safetensors",
-    "*.safetensors.index.json",
     "*.jinja",
     "*.model",
     "merges.txt",
@@ -63,6 +68,7 @@ class LLaMAFactory:
         "flash-attn",
     )
     run_settings: type[SFTRunSettings] = SFTRunSettings
+    keeps_epochs: bool = True
 
     def read_settings(self, path: str | Path, shared: SFTShared) -> dict[str, Any]:
         refuse_owned(shared.engine, "sft.engine")
@@ -109,6 +115,9 @@ class LLaMAFactory:
         broken = discard_broken_checkpoints(_output(job), job.run.devices)
         if broken:
             print(f"{job.name}: discarded half-written {', '.join(broken)}", file=sys.stderr)
+        past = mend_rungs(_output(job), _rungs(job), job.run.evaluate_at[:-1])
+        if past:
+            print(f"{job.name}: discarded {', '.join(past)}: a model to keep before it is lost", file=sys.stderr)
         return newest_step(_output(job))
 
     def launch(self, job: Job[SFTRunSettings], resumed: int | None) -> Launch:
@@ -124,7 +133,9 @@ class LLaMAFactory:
             "HF_HUB_OFFLINE": "1",
             "PYTHONUNBUFFERED": "1",
         }
-        return Launch([*arguments, str(config), str(stop.file)], environment, stop)
+        # The last model is the run's own, at its end.
+        rungs = [str(_rungs(job)), *map(str, job.run.evaluate_at[:-1])] if job.run.evaluate_at else []
+        return Launch([*arguments, str(config), str(stop.file), *rungs], environment, stop)
 
     def read_progress(self, job: Job[SFTRunSettings]) -> Progress | None:
         return read_progress(_output(job))
@@ -133,14 +144,19 @@ class LLaMAFactory:
         """Nothing: LLaMA-Factory removes older checkpoints itself."""
 
     def write_models(self, job: Job[SFTRunSettings], resumed: int | None, record: Callable[[], dict[str, Any]]) -> None:
+        attempt = {"resumed_from": resumed and f"checkpoint-{resumed}"}
         with whole_directory(job.output) as directory:
-            copy_model(_output(job), directory)
-            own = {
-                "method": "sft",
-                **training_record(_output(job)),
-                "resumed_from": resumed and f"checkpoint-{resumed}",
-            }
-            write_json(directory / "training.json", {**own, **record()})
+            *rungs, last = job.run.evaluate_at or (None,)
+            for epoch in rungs:
+                weights = rung_folder(_rungs(job), epoch)
+                write_rung(weights, _output(job), directory / f"epoch{epoch}", {**attempt, **record()})
+            final = directory / f"epoch{last}" if last else directory
+            final.mkdir(exist_ok=True)
+            copy_model(_output(job), final)
+            own = {"method": "sft", **training_record(_output(job)), **attempt, **record()}
+            write_json(final / "training.json", own)
+            if last:
+                write_json(directory / "training.json", own)
 
 
 def _settings(job: Job[SFTRunSettings]) -> dict[str, Any]:
@@ -149,6 +165,10 @@ def _settings(job: Job[SFTRunSettings]) -> dict[str, Any]:
 
 def _output(job: Job[SFTRunSettings]) -> Path:
     return job.work / "output"
+
+
+def _rungs(job: Job[SFTRunSettings]) -> Path:
+    return job.work / "rungs"
 
 
 def command(settings: Mapping[str, Any], devices: int) -> tuple[list[str], dict[str, str]]:
@@ -186,7 +206,7 @@ def read_progress(output: Path) -> Progress | None:
 
 def training_record(output: Path) -> dict[str, Any]:
     """Steps, tokens and the loss curve, from the trainer's state (its summary is wrong after a resume)."""
-    state = read_json(output / "trainer_state.json")
+    state = read_json(output / STATE)
     curve = [
         {"step": entry["step"], "loss": entry["loss"], "learning_rate": entry.get("learning_rate")}
         for entry in state["log_history"]
@@ -200,8 +220,39 @@ def training_record(output: Path) -> dict[str, Any]:
     }
 
 
-def copy_model(source: Path, target: Path) -> None:
-    """Copy weights, config and tokenizer, without training state."""
+def write_rung(weights: Path, output: Path, target: Path, record: Mapping[str, Any]) -> None:
+    """Write a model from the middle of a training, and its record up to there.
+
+    Parameters
+    ----------
+    weights
+        as `keep_weights` left them.
+    output
+        of the whole training, whose tokenizer and config it has.
+    record
+        of the whole training; its seconds are not those of this model alone.
+
+    Raises
+    ------
+    UserError
+        there are no such weights.
+    """
+    if not weights.is_dir():
+        raise UserError(f"{weights}: the training has ended without this model; remove {output.parent} and train again")
+    target.mkdir()
+    copy_model(output, target, weights)
+    whole = read_json(output / STATE)
+    schedule = {"scheduled_epochs": whole["epoch"], "scheduled_steps": whole["global_step"]}
+    others = {key: value for key, value in record.items() if key != "seconds"}
+    seconds = {"seconds_of_all_epochs": record["seconds"]}
+    write_json(target / "training.json", {"method": "sft", **training_record(weights), **schedule, **seconds, **others})
+
+
+def copy_model(source: Path, target: Path, weights: Path | None = None) -> None:
+    """Copy weights, config and tokenizer, without training state; `weights` are those of another folder."""
     for pattern in (*MODEL_FILES, *MODEL_JSON):
         for path in source.glob(pattern):
             shutil.copy(path, target / path.name)
+    for pattern in WEIGHTS:
+        for path in (weights or source).glob(pattern):
+            link_or_copy(path, target / path.name)

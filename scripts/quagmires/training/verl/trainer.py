@@ -53,6 +53,7 @@ class Verl:
         "math-verify",
     )
     run_settings: type[RLRunSettings] = RLRunSettings
+    keeps_epochs: bool = False
 
     def read_settings(self, path: str | Path, shared: RLShared) -> dict[str, Any]:
         check_engine(shared.engine, shared.algorithm)
