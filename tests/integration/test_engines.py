@@ -39,9 +39,9 @@ def kill_when(command: list, target: Path, reached, whole_tree: bool = False, ti
         time.sleep(0.2)
 
 
-def sft_command(small_run: Path, target: Path, devices: int = 1, engine: dict | None = None) -> list:
+def sft_command(small_run: Path, target: Path, devices: int = 1, engine: dict | None = None, **run) -> list:
     settings = {"learning_rate": 1e-3, "epochs": 60, "global_batch_size": 16, "per_device_batch_size": 16 // devices,
-                "devices": devices, "cutoff_tokens": 128, "seed": 42, "engine": engine or {}}  # fmt: skip
+                "devices": devices, "cutoff_tokens": 128, "seed": 42, "engine": engine or {}, **run}  # fmt: skip
     return [
         python("sft"), SCRIPTS / "train_sft.py", "--name", "test", "--model", small_run / "data/base_model",
         "--data", small_run / "data/sft/arithmetic/toy/shortest-64.jsonl", "--settings", ROOT / "config/sft_cpu.yaml",
@@ -58,9 +58,16 @@ def run_to_end(command: list, **options) -> subprocess.CompletedProcess:
     return result
 
 
-def test_a_killed_sft_run_resumes_and_ends_in_the_same_weights(small_run, tmp_path):
-    whole, killed = tmp_path / "whole", tmp_path / "killed"
-    run_to_end(sft_command(small_run, whole))
+@pytest.fixture(scope="module")
+def whole(small_run, tmp_path_factory) -> Path:
+    """The SFT run of `sft_command`, without a stop."""
+    folder = tmp_path_factory.mktemp("whole")
+    run_to_end(sft_command(small_run, folder))
+    return folder
+
+
+def test_a_killed_sft_run_resumes_and_ends_in_the_same_weights(small_run, whole, tmp_path):
+    killed = tmp_path / "killed"
     output = killed / "work" / "output"
     kill_when(
         sft_command(small_run, killed), killed, lambda: (output / "checkpoint-80" / "trainer_state.json").is_file()
@@ -75,6 +82,38 @@ def test_a_killed_sft_run_resumes_and_ends_in_the_same_weights(small_run, tmp_pa
     assert records[0]["loss_curve"] == records[1]["loss_curve"]
     assert (records[0]["resumed_from"], records[1]["resumed_from"]) == (None, "checkpoint-80")
     assert not (killed / "work").exists()
+
+
+def test_a_killed_ladder_keeps_its_models_and_ends_in_that_of_a_run_of_its_own(small_run, whole, tmp_path):
+    """Killed after the checkpoint of the first epoch to keep and, as if at the worst time, before its weights are kept.
+    What follows is then taken up by rule sft_rung's script.
+    """
+    command = sft_command(small_run, tmp_path, evaluate_at=[20, 60])
+    output, rung = tmp_path / "work" / "output", tmp_path / "work" / "rungs" / "epoch20"
+    kill_when(command, tmp_path, (rung / "trainer_state.json").is_file)
+    # Four steps an epoch.
+    assert json.loads((rung / "trainer_state.json").read_text())["global_step"] == 80
+    rung.rename(tmp_path / "before")
+    run_to_end(command)
+    assert not output.exists()
+    weights = {name: sha256_file(folder / "model.safetensors") for name, folder in {
+        "before": tmp_path / "before", "20": tmp_path / "model/epoch20", "60": tmp_path / "model/epoch60",
+        "whole": whole / "model"}.items()}  # fmt: skip
+    assert weights["60"] == weights["whole"] != weights["20"] == weights["before"]
+    first, last, alone = (
+        json.loads((folder / "training.json").read_text())
+        for folder in (tmp_path / "model/epoch20", tmp_path / "model/epoch60", whole / "model")
+    )
+    assert last["loss_curve"] == alone["loss_curve"] and first["loss_curve"] == alone["loss_curve"][:80]
+    assert (first["steps"], first["scheduled_steps"], last["tokens_seen"]) == (80, 240, alone["tokens_seen"])
+    assert first["tokens_seen"] == alone["tokens_seen"] / 3
+    # Of the other files none differs from those of a run of its own.
+    for name in {path.name for path in (whole / "model").iterdir()} - {"model.safetensors", "training.json"}:
+        assert (tmp_path / "model/epoch20" / name).read_bytes() == (whole / "model" / name).read_bytes()
+    script("adopt_rung.py", "--ladder", tmp_path / "model", "--epoch", 20, "--output", tmp_path / "adopted")
+    adopted = tmp_path / "adopted" / "model.safetensors"
+    assert adopted.samefile(tmp_path / "model/epoch20/model.safetensors")
+    assert json.loads((tmp_path / "adopted/training.json").read_text()) == first
 
 
 def stop_as_slurm_does(command: list, reached, timeout: float = 240) -> str:
@@ -99,9 +138,8 @@ def steps_done(folder: Path) -> int:
     return log.read_text().count("\n") if log.is_file() else 0
 
 
-def test_an_sft_run_that_is_told_to_stop_saves_the_step_it_is_at(small_run, tmp_path):
-    whole, stopped = tmp_path / "whole", tmp_path / "stopped"
-    run_to_end(sft_command(small_run, whole))
+def test_an_sft_run_that_is_told_to_stop_saves_the_step_it_is_at(small_run, whole, tmp_path):
+    stopped = tmp_path / "stopped"
     said = stop_as_slurm_does(sft_command(small_run, stopped), lambda: steps_done(stopped) >= 20)
     assert "told to stop; saving first" in said
     run_to_end(sft_command(small_run, stopped))
@@ -204,6 +242,31 @@ def test_generalization_loss_is_that_of_transformers(small_run):
     examples = pd.read_parquet(folder / "generalization_loss.arithmetic.parquet")
     assert len(examples) == ours["examples"] == 30
     assert examples["nll"].sum() / examples["tokens"].sum() == pytest.approx(ours["generalization_loss"], abs=1e-9)
+
+
+def test_the_loss_on_traces_of_several_pools_is_that_of_each_trace_in_its_own_set(small_run, tmp_path):
+    pool, sft = small_run / "data/sft/arithmetic", small_run / "toy/arithmetic.shortest-64.ep1.lr1e-3/sft"
+    named = [part for name in ("arithmetic", "again") for part in ("--pool", name, pool / "pool.parquet",
+                                                                   pool / "toy/lengths.parquet")]  # fmt: skip
+    script("select_common_validation.py", *named, "--from", "arithmetic", "again", "--examples", 10,
+           "--validation-examples", 30, "--cutoff", 128, "--instruction", INSTRUCTION, "--seed", 42,
+           "--output", tmp_path / "common.jsonl", "--manifest", tmp_path / "common.json")  # fmt: skip
+    run_to_end([python("sft"), SCRIPTS / "generalization_loss.py", "--model", sft / "model",
+                "--data", tmp_path / "common.jsonl", "--output", tmp_path / "loss.json",
+                "--examples", tmp_path / "loss.parquet"])  # fmt: skip
+    common, own = (
+        pd.read_parquet(tmp_path / "loss.parquet"),
+        pd.read_parquet(sft / "generalization_loss.arithmetic.parquet"),
+    )
+    assert common["pool"].tolist() == ["arithmetic"] * 10 + ["again"] * 10
+    known = own.set_index("id")["nll"]
+    for row in common.itertuples():
+        assert row.nll == pytest.approx(known[row.id.removeprefix(f"{row.pool}/")], abs=1e-3)
+    summary = json.loads((tmp_path / "loss.json").read_text())
+    assert summary["examples"] == 20 and {*summary["pools"]} == {"arithmetic", "again"}
+    assert summary["generalization_loss"] == pytest.approx(common["nll"].sum() / common["tokens"].sum())
+    # Two names of one pool: the same traces, but for their names.
+    assert summary["pools"]["again"] == pytest.approx(summary["pools"]["arithmetic"])
 
 
 def test_our_reward_runs_in_verls_own_reward_loop(small_run):

@@ -149,8 +149,9 @@ def _value_and_error(name: str, entry: dict | None) -> dict:
 def _common_loss(folder: Path, run: dict, seed: int) -> dict:
     """The loss on the validation set of several pools; empty where the experiment has none."""
     name = f"generalization_loss_{COMMON}"
-    # In a run sheet that was read from a file, nothing is a NaN.
-    if not isinstance(run.get(POOLS_TOGETHER), str):
+    pools = run.get(POOLS_TOGETHER)
+    # An empty cell of a run sheet is read as NaN.
+    if not pools or not isinstance(pools, str):
         return {name: np.nan, f"{name}_se": np.nan, f"{name}_draws": None}
     file = folder / "sft" / f"generalization_loss.{COMMON}.json"
     loss, examples = read_json(file), pd.read_parquet(file.with_suffix(".parquet")).sort_values("id")

@@ -150,3 +150,26 @@ def test_coverage_is_compared_with_the_base_of_the_study(root):
     # Of the base itself, what it misses at a second try.
     assert stored[1] == pytest.approx(missed_again(tables[0], 4, ["easy", "hard"])[0])
     assert stored[0] == found["lost_coverage"] and np.isnan(stored[2])
+
+
+def test_the_loss_on_the_validation_set_of_several_pools_has_its_own_columns(root):
+    off = row(root)
+    assert np.isnan(off["generalization_loss_common"]) and off["generalization_loss_common_draws"] is None
+    folder = root / "m" / RUN["recipe"] / "sft"
+    summary = {"generalization_loss": 0.8, "standard_error": 0.02, "pools": {}}
+    write_json(folder / "generalization_loss.common.json", summary)
+    examples = pd.DataFrame({"id": list("dc"), "nll": [8.0, 8.0], "tokens": [10, 10], "pool": ["a", "b"]})
+    examples.to_parquet(folder / "generalization_loss.common.parquet")
+    # A file of another time counts for nothing where the run sheet names no pools.
+    assert np.isnan(row(root)["generalization_loss_common"])
+    for none in ("", np.nan):
+        assert np.isnan(metrics_row(root, {**RUN, "common_validation": none}, 4, 3)["generalization_loss_common"])
+    on = metrics_row(root, {**RUN, "common_validation": "a,b"}, large_k=4, seed=3)
+    assert (on["generalization_loss_common"], on["generalization_loss_common_se"]) == (0.8, 0.02)
+    assert on["generalization_loss_common_draws"] == pytest.approx(0.8)
+    assert on["generalization_loss"] == off["generalization_loss"] == 0.5
+
+
+def test_a_model_of_a_ladder_names_the_epochs_of_its_schedule(root):
+    assert row(root)["scheduled_epochs"] == RUN["epochs"]
+    assert metrics_row(root, {**RUN, "scheduled_epochs": 8}, large_k=4, seed=3)["scheduled_epochs"] == 8

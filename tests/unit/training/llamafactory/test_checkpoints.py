@@ -1,4 +1,5 @@
 import json
+import shutil
 import struct
 
 import pytest
@@ -6,7 +7,10 @@ import pytest
 from quagmires.training.llamafactory.checkpoints import (
     discard_broken_checkpoints,
     is_whole_checkpoint,
+    keep_weights,
+    mend_rungs,
     newest_step,
+    rung_folder,
 )
 
 
@@ -63,3 +67,64 @@ def test_the_newest_checkpoint_is_that_of_the_last_step(tmp_path):
     for step in (80, 160):
         (tmp_path / f"checkpoint-{step}").mkdir()
     assert newest_step(tmp_path) == 160
+
+
+def ended_at(path, epoch: float, weights: bytes):
+    """A whole checkpoint that was saved after so many epochs."""
+    make_checkpoint(path)
+    write_safetensors(path / "model.safetensors", weights)
+    (path / "trainer_state.json").write_text(json.dumps({"epoch": epoch}))
+
+
+def weights_in(folder) -> bytes:
+    return (folder / "model.safetensors").read_bytes()
+
+
+def test_kept_weights_outlive_their_checkpoint_and_take_no_optimizer(tmp_path):
+    checkpoint, rung = tmp_path / "checkpoint-4", rung_folder(tmp_path / "rungs", 1)
+    ended_at(checkpoint, 1.0, b"one")
+    weights = weights_in(checkpoint)
+    keep_weights(checkpoint, rung)
+    shutil.rmtree(checkpoint)
+    assert weights_in(rung) == weights
+    assert {path.name for path in rung.iterdir()} == {"model.safetensors", "trainer_state.json"}
+    # Nothing half-written beside it.
+    assert [path.name for path in rung.parent.iterdir()] == ["epoch1"]
+
+
+def test_a_run_that_was_killed_between_checkpoint_and_rung_keeps_the_rung_before_it_goes_on(tmp_path):
+    output, rungs = tmp_path / "output", tmp_path / "rungs"
+    ended_at(output / "checkpoint-4", 1.0, b"one")
+    assert mend_rungs(output, rungs, [1, 2]) == []
+    assert weights_in(rung_folder(rungs, 1)) == weights_in(output / "checkpoint-4")
+    assert not rung_folder(rungs, 2).exists()
+    assert newest_step(output) == 4
+
+
+def test_a_rung_that_is_there_is_left_alone(tmp_path):
+    output, rungs = tmp_path / "output", tmp_path / "rungs"
+    ended_at(output / "checkpoint-4", 1.0, b"one")
+    keep_weights(output / "checkpoint-4", rung_folder(rungs, 1))
+    ended_at(output / "checkpoint-6", 1.5, b"more")
+    assert mend_rungs(output, rungs, [1, 2]) == []
+    assert newest_step(output) == 6
+
+
+def test_a_run_goes_back_to_before_a_rung_that_is_lost(tmp_path):
+    output, rungs = tmp_path / "output", tmp_path / "rungs"
+    for step, epoch in ((2, 0.5), (6, 1.5)):
+        ended_at(output / f"checkpoint-{step}", epoch, b"x")
+    assert mend_rungs(output, rungs, [1, 2]) == ["checkpoint-6"]
+    assert newest_step(output) == 2
+    ended_at(output / "checkpoint-6", 1.5, b"x")
+    shutil.rmtree(output / "checkpoint-2")
+    (output / "model.safetensors").write_bytes(b"of the end")
+    assert mend_rungs(output, rungs, [1, 2]) == ["checkpoint-6"]
+    # LLaMA-Factory refuses to begin in a folder with a model and no checkpoint.
+    assert not output.exists()
+
+
+def test_runs_without_rungs_are_not_looked_into(tmp_path):
+    make_checkpoint(tmp_path / "checkpoint-4")
+    assert mend_rungs(tmp_path, tmp_path / "rungs", []) == []
+    assert newest_step(tmp_path) == 4
