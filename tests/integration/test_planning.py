@@ -130,6 +130,54 @@ def test_more_of_anything_costs_more(plan, more):
     assert plan_of(experiment(**more))["totals"]["device_hours"] > plan["totals"]["device_hours"]
 
 
+RECIPE = {"subset": "random-10k", "epochs": 8}
+
+
+def of_recipes(*recipes) -> dict:
+    """The plan of one of the paper's studies with other recipes."""
+    study = experiment().config.studies["llama-dataset"].model_dump() | {"recipes": [*recipes], "calibration": []}
+    config = experiment().config.model_dump() | {"studies": {"one": study}, "tables": {}, "figures": {}}
+    files = Files([ROOT / "config" / "base.yaml"])
+    return plan_of(expand(parse(config, files), files))
+
+
+def test_a_ladder_costs_one_training_and_four_of_everything_else():
+    ladder = of_recipes({**RECIPE, "evaluate_at": [1, 2, 4, 8]})
+    longest, four = of_recipes(RECIPE), of_recipes(*({**RECIPE, "epochs": epochs} for epochs in (1, 2, 4, 8)))
+    for column in ("jobs", "sft_tokens", "device_hours"):
+        assert stage(ladder, "sft")[column] == stage(longest, "sft")[column] < stage(four, "sft")[column]
+    # Each keeps its weights.
+    assert stage(ladder, "sft")["disk_bytes"] == stage(four, "sft")["disk_bytes"]
+    for name in ("loss", "samples_before", "grpo", "samples_after", "grade"):
+        assert stage(ladder, name) == stage(four, name)
+    assert ladder["totals"]["models"] == 4
+    # Its models are sampled from when all of it is trained.
+    ends = {job["name"]: job["end_hour"] for job in ladder["jobs"]}
+    trained = next(end for name, end in ends.items() if name.endswith("ep8.lr1e-5/sft"))
+    starts = [job["start_hour"] for job in ladder["jobs"] if job["stage"] == "samples_before"]
+    assert len(starts) == 4 and min(starts) >= trained
+
+
+def test_what_a_ladder_took_is_what_its_run_took(tmp_path):
+    study = {"studies__toy__recipes": ["base", {**RECIPE, "subset": "random-60", "evaluate_at": [1, 8]}]}
+    demo = experiment("demo", tables={}, figures={}, **study)
+    jobs = planned_jobs(demo, throughput.of(demo.config))
+    record = tmp_path / "sft" / "toy" / "arithmetic.random-60.ep8.lr5e-4.tsv"
+    record.parent.mkdir(parents=True)
+    record.write_text("s\th:m:s\n36.0\t0:00:36\n")
+    [row] = spent(jobs, tmp_path, tmp_path)
+    assert (row["stage"], row["jobs"], row["finished"], row["spent_device_hours"]) == ("sft", 1, 1, 0.01)
+
+
+def test_a_validation_set_of_several_pools_costs_a_second_loss_of_every_model(plan):
+    more = plan_of(experiment(sft__validation={"from": ["llama-nemotron", "acereason"], "examples": 500}))
+    assert stage(more, "loss")["jobs"] > stage(plan, "loss")["jobs"]
+    assert more["totals"]["models"] == plan["totals"]["models"]
+    names = [job["name"] for job in more["jobs"] if job["name"].endswith("/loss.common")]
+    assert len(names) == plan["totals"]["models"]
+    assert stage(more, "sft") == stage(plan, "sft")
+
+
 def test_a_larger_model_costs_more_time_and_disk(tmp_path):
     (tmp_path / "empty.yaml").write_text("speeds: {}\n")
     one = {"costs__throughput": str(tmp_path / "empty.yaml")}

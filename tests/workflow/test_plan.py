@@ -45,6 +45,7 @@ def test_sft_models_can_be_had_without_rl(tmp_path):
     assert "rl" not in jobs
 
 
+<<<<<<< HEAD
 def test_rl_prompts_are_sampled_in_the_jobs_of_sft_models_alone(tmp_path):
     on = overlay(tmp_path, evaluation__rl_prompts=128, evaluation__rl_samples=32)
     output = snakemake("-n", "-p", "--configfile", on).stdout
@@ -69,6 +70,68 @@ def test_without_rl_prompts_no_command_knows_of_them(tmp_path):
     """Else Snakemake would repeat what was done before there were any."""
     output = snakemake("-n", "-p", "--configfile", overlay(tmp_path)).stdout
     assert "rl.sums=" not in output and "--samples-of" not in output and "rl_prompts_to_sample" not in output
+=======
+LADDER = {"subset": "random-60", "epochs": 8, "evaluate_at": [1, 2, 4, 8]}
+
+
+def test_a_ladder_is_one_training_and_each_of_its_models_goes_its_own_way(tmp_path):
+    config = overlay(tmp_path, studies__toy__recipes=["base", "random-60", LADDER], tables={}, figures={})
+    result = snakemake("-n", "-p", "--configfile", config)
+    jobs = planned(result.stdout)
+    assert (jobs["sft"], jobs["sft_ladder"], jobs["sft_rung"]) == (1, 1, 4)
+    assert jobs["rl"] == jobs["generalization_loss"] == 6
+    assert jobs["samples"] == jobs["grade"] == 6 + 12
+    assert jobs["subset"] == 2
+    [training] = [line for line in result.stdout.splitlines() if "train_sft.py" in line and ".ep8." in line]
+    assert '"epochs": 8.0, "evaluate_at": [1, 2, 4, 8]' in training
+    rungs = re.findall(
+        r"adopt_rung.py --ladder \S+ (\S+)/sft/ladder/\S+ --epoch (\d) --output \S+ (\S+)/sft/m", result.stdout
+    )
+    run, *others = (f"results/plan-test/toy/arithmetic.random-60.ep8{at}.lr5e-4" for at in ("", "at1", "at2", "at4"))
+    assert sorted(rungs) == [(run, epoch, model) for epoch, model in zip("1248", (*others, run), strict=True)]
+
+
+def test_a_recipe_is_a_ladder_for_one_model_and_a_run_for_another(tmp_path):
+    demo = yaml.safe_load((ROOT / "config" / "demo.yaml").read_text())
+    path = "results/plan-test/data/base_model"
+    models = {name: {**demo["models"]["toy"], "path": path} for name in ("toy", "other")}
+    toy = demo["studies"]["toy"]
+    studies = {"toy": {**toy, "recipes": [LADDER]},
+               "other": {**toy, "model": "other", "recipes": [{"subset": "random-60", "epochs": 8}]}}  # fmt: skip
+    config = overlay(tmp_path, models=models, studies=studies, tables={}, figures={})
+    jobs = planned(snakemake("-n", "--configfile", config, "--", "sft_models").stdout)
+    assert (jobs["sft"], jobs["sft_ladder"], jobs["sft_rung"]) == (1, 1, 4)
+
+
+def test_a_ladder_that_cannot_be_is_refused_before_anything_is_planned(tmp_path):
+    config = overlay(tmp_path, studies__toy__recipes=[{**LADDER, "evaluate_at": [1, 16]}])
+    result = snakemake("-n", "--configfile", config, check=False)
+    assert result.returncode == 1
+    [line] = [line for line in result.stderr.splitlines() if line.startswith("error:")]
+    assert line.endswith(
+        "studies.toy.recipes[0].evaluate_at: 16 is beyond the 8 epochs of the training; raise `epochs`"
+    )
+
+
+def test_a_validation_set_of_several_pools_is_made_once_and_measured_for_every_model(tmp_path):
+    demo = yaml.safe_load((ROOT / "config" / "demo.yaml").read_text())
+    pool = {**demo["sft_datasets"]["arithmetic"], "path": "results/plan-test/data/world/sft_pool.jsonl"}
+    changes = {
+        "sft_datasets": {"arithmetic": pool, "other": pool},
+        "sft__validation": {"from": ["other"], "examples": 100},
+    }
+    result = snakemake("-n", "-p", "--configfile", overlay(tmp_path, **changes))
+    jobs = planned(result.stdout)
+    assert (jobs["common_validation"], jobs["generalization_loss"]) == (1, 14)
+    # Also the pool that traces are taken from alone is read and measured.
+    assert (jobs["pool"], jobs["token_lengths"]) == (2, 2)
+    [command] = [line for line in result.stdout.splitlines() if "select_common_validation.py" in line]
+    folder = "results/plan-test/data/sft"
+    for name in ("arithmetic", "other"):
+        assert f"--pool {name} {folder}/{name}/pool.parquet {folder}/{name}/toy/lengths.parquet" in command
+    assert "--from other --examples 100 --validation-examples 300 --cutoff 128" in command
+    assert f"--data {folder}/common/toy/validation.jsonl" in result.stdout
+>>>>>>> 2da4128 (Plans of ladders and of the validation set of several pools, tested)
 
 
 def test_commands_take_settings_from_params_alone():

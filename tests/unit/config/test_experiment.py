@@ -163,14 +163,14 @@ def test_a_model_may_have_a_validation_set_of_its_own_or_none():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"sft__validation": {**SET, "examples": 301}}, "sft.validation.examples: 301 of each pool, but a pool holds o"),
-        ({"sft__validation": {**SET, "from": ["arithmetik"]}}, r"sft.validation.from\[0\]: unknown SFT data set 'arith"),
+        ({"sft__validation": {**SET, "examples": 301}}, "sft.validation.examples: 301 of each pool, but a pool holds"),
+        ({"sft__validation": {**SET, "from": ["arithmetik"]}}, r"sft.validation.from\[0\]: unknown SFT data set 'ari"),
         ({"sft__validation": {**SET, "from": ["arithmetic"] * 2}}, r"from\[1\]: arithmetic is there twice; remove one"),
         ({"sft__validation": {**SET, "from": []}}, "sft.validation.from: list should have at least 1 item"),
         ({"sft__validation": {**SET, "form": ["arithmetic"]}}, "sft.validation.form: unknown key"),
         ({"sft__validation": {**SET, "examples": 0}}, "sft.validation.examples: input should be greater than 0"),
         ({"models__toy__sft__validation": {**SET, "examples": 301}}, "models.toy.sft.validation.examples: 301 of each"),
-        ({"sft__validation": SET, "sft_datasets__common": OTHER_POOL}, "sft_datasets.common: is what the validation set"),
+        ({"sft__validation": SET, "sft_datasets__common": OTHER_POOL}, "sft_datasets.common: is what the validation"),
     ],
 )  # fmt: skip
 def test_a_validation_set_that_cannot_be_is_one_line(changes, message):
