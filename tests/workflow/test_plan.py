@@ -45,7 +45,6 @@ def test_sft_models_can_be_had_without_rl(tmp_path):
     assert "rl" not in jobs
 
 
-<<<<<<< HEAD
 def test_rl_prompts_are_sampled_in_the_jobs_of_sft_models_alone(tmp_path):
     on = overlay(tmp_path, evaluation__rl_prompts=128, evaluation__rl_samples=32)
     output = snakemake("-n", "-p", "--configfile", on).stdout
@@ -70,7 +69,8 @@ def test_without_rl_prompts_no_command_knows_of_them(tmp_path):
     """Else Snakemake would repeat what was done before there were any."""
     output = snakemake("-n", "-p", "--configfile", overlay(tmp_path)).stdout
     assert "rl.sums=" not in output and "--samples-of" not in output and "rl_prompts_to_sample" not in output
-=======
+
+
 LADDER = {"subset": "random-60", "epochs": 8, "evaluate_at": [1, 2, 4, 8]}
 
 
@@ -131,7 +131,6 @@ def test_a_validation_set_of_several_pools_is_made_once_and_measured_for_every_m
         assert f"--pool {name} {folder}/{name}/pool.parquet {folder}/{name}/toy/lengths.parquet" in command
     assert "--from other --examples 100 --validation-examples 300 --cutoff 128" in command
     assert f"--data {folder}/common/toy/validation.jsonl" in result.stdout
->>>>>>> 2da4128 (Plans of ladders and of the validation set of several pools, tested)
 
 
 def test_commands_take_settings_from_params_alone():
