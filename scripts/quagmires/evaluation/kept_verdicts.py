@@ -5,7 +5,6 @@ small hidden file beside the output: a hash of (task, gold, answer), and the rea
 only the rest. The file goes when the output is whole, and counts for nothing once the grader has changed.
 """
 
-import hashlib
 import itertools
 import json
 import os
@@ -23,6 +22,7 @@ from quagmires.common.errors import UserError, one_line
 from quagmires.common.provenance import sha256_file, sha256_json, versions
 from quagmires.config import gold_rules
 from quagmires.grading.grader import MAX_ANSWER_CHARACTERS, Grade, Grader
+from quagmires.grading.known import pair_key
 from quagmires.grading.task import find_task
 from quagmires.grading.verdicts import NO_ANSWER, REASONS, RIGHT
 
@@ -108,7 +108,7 @@ class KeepingGrader:
         """Grade responses against golds of the same length."""
         answers = [self._extract(response) for response in responses]
         keys = [
-            None if answer is None else _key(self._task, gold, answer)
+            None if answer is None else pair_key(self._task, gold, answer)
             for gold, answer in zip(golds, answers, strict=True)
         ]
         own: Future[dict[bytes, str]] = Future()
@@ -156,12 +156,6 @@ class KeepingGrader:
                     new[key] = index
                     self._compared[key] = own
         return reasons, elsewhere, new
-
-
-def _key(task: str, gold: str, answer: str) -> bytes:
-    # 128 bits: answers are made by models, which nobody should be able to teach a collision.
-    text = f"{task}\0{len(gold)}\0{gold}{answer}"
-    return hashlib.blake2b(text.encode(errors="surrogatepass"), digest_size=16).digest()
 
 
 def _read(lines: BinaryIO) -> Iterator[tuple[bytes, str]]:

@@ -2,7 +2,7 @@
 
 A task says what the answer of a response is and compares it with the gold. In mathematics the answer is the last
 balanced box, and text, numbers and lists are compared here; what they leave open is compared by math-verify in a worker
-process that is killed when it takes too long. Verdicts are kept per distinct (gold, answer).
+process that is killed when it takes too long. Verdicts on the pairs of gold and answer that were met last are remembered.
 """
 
 import threading
@@ -13,14 +13,13 @@ from functools import lru_cache
 
 from quagmires.config.gold_rules import Gold
 from quagmires.config.task_names import MATH
+from quagmires.grading.known import KnownVerdicts, pair_key
 from quagmires.grading.task import find_task
 from quagmires.grading.verdicts import NO_ANSWER, RIGHT, TIMEOUT, UNPARSABLE
 from quagmires.grading.worker_process import Worker
 
 # A final answer longer than this is not one; it only costs time and memory.
 MAX_ANSWER_CHARACTERS = 2_000
-# Verdicts kept; a long GRPO run meets millions of answers.
-_MOST_KNOWN = 500_000
 
 
 @dataclass(frozen=True)
@@ -56,7 +55,8 @@ class Grader:
         self._timeout = timeout
         self._free = threading.Semaphore(workers)
         self._lock = threading.Lock()
-        self._known: dict[tuple[str, str], str] = {}
+        self._name = task
+        self._known = KnownVerdicts()
 
     def grade(self, gold: str, response: str) -> Grade:
         """Grade one response."""
@@ -68,10 +68,11 @@ class Grader:
         """
         answers = [self._task.extract(response) for response in responses]
         pairs = [None if one is None else (gold, one) for gold, one in zip(golds, answers, strict=True)]
+        keys = {pair: pair_key(self._name, *pair) for pair in pairs if pair is not None}
         reasons: dict[tuple[str, str], str] = {}
         todo = []
-        for pair in dict.fromkeys(pair for pair in pairs if pair is not None):
-            reason = self._known.get(pair) or self._decided(*pair)
+        for pair, key in keys.items():
+            reason = self._known.get(key) or self._decided(*pair)
             if reason is None:
                 todo.append(pair)
             else:
@@ -81,9 +82,7 @@ class Grader:
                 reasons |= zip(todo, threads.map(lambda pair: self._compare(*pair), todo), strict=True)
         else:
             reasons |= {pair: self._compare(*pair) for pair in todo}
-        if len(self._known) > _MOST_KNOWN:
-            self._known.clear()
-        self._known |= reasons
+        self._known.add({keys[pair]: reason for pair, reason in reasons.items()})
         return [_UNANSWERED if pair is None else _grade(pair[1], reasons[pair]) for pair in pairs]
 
     def close(self) -> None:

@@ -214,6 +214,8 @@ def _flattened(text: str) -> tuple[str, list[bool]]:
     text = re.sub(r"\\(?:odot|bigodot)", "⊙", text)
     text = _COMMAND.sub(lambda found: found[1] if found[2] is None else found[2], text)
     text = _SPACE.sub(" ", text)
+    if "\\" not in text:
+        return text, [False] * len(text)
     plain: list[str] = []
     wrapped: list[bool] = []
     # Where the wrappers that are open close.
