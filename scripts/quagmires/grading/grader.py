@@ -2,7 +2,7 @@
 
 A task says what the answer of a response is and compares it with the gold. In mathematics the answer is the last
 balanced box, and text, numbers and lists are compared here; what they leave open is compared by math-verify in a worker
-process that is killed when it takes too long. Verdicts on the pairs of gold and answer that were met last are remembered.
+process that is killed when it takes too long. Verdicts on the pairs of gold and answer met last are remembered.
 """
 
 import threading
