@@ -187,6 +187,12 @@ class ProblemSource(Block):
         return _either_path_or_hub(self)
 
 
+class Benchmark(ProblemSource):
+    """Problems to evaluate on."""
+
+    in_all: bool = Field(True, description="Whether `quagmires evaluate --benchmarks all` takes it too.")
+
+
 class Recipe(Block):
     """One SFT model: a subset of the pool and how to train on it. `subset: base` is no SFT at all."""
 
@@ -420,7 +426,7 @@ class Config(Block):
     models: dict[Name, Model] = Field(min_length=1)
     sft_datasets: dict[Name, Pool] = Field(min_length=1)
     rl_datasets: dict[Name, ProblemSource] = Field(min_length=1)
-    benchmarks: dict[Name, ProblemSource] = Field(min_length=1)
+    benchmarks: dict[Name, Benchmark] = Field(min_length=1)
     studies: dict[Name, Study] = Field(min_length=1)
     sft: SFT
     rl: RL

@@ -12,7 +12,7 @@ from quagmires.common.errors import UserError
 from quagmires.common.files import read_json
 from quagmires.common.provenance import sha256_file
 from quagmires.config.loading import Files, validate
-from quagmires.config.schema import Block, Evaluation, Name, ProblemSource, Prompt
+from quagmires.config.schema import Benchmark, Block, Evaluation, Name, Prompt
 from quagmires.data.model_directories import model_problem
 
 MODEL_FILES = ("*.safetensors", "*.json", "*.jinja", "*.model", "tokenizer*", "*.txt")
@@ -24,7 +24,7 @@ class Settings(Block):
     seed: Annotated[int, Field(ge=0)]
     prompt: Prompt
     evaluation: Evaluation
-    benchmarks: dict[Name, ProblemSource]
+    benchmarks: dict[Name, Benchmark]
 
 
 def load_settings(paths: Sequence[Path]) -> Settings:
@@ -41,9 +41,9 @@ def load_settings(paths: Sequence[Path]) -> Settings:
 
 
 def choose(settings: Settings, names: str) -> list[str]:
-    """The benchmarks of a comma-separated list; `all` is all of them."""
+    """The benchmarks of a comma-separated list; `all` is all but those with `in_all: false`."""
     if names == "all":
-        return list(settings.benchmarks)
+        return [name for name, source in settings.benchmarks.items() if source.in_all]
     chosen = list(dict.fromkeys(name.strip() for name in names.split(",") if name.strip()))
     for name in chosen:
         if name not in settings.benchmarks:

@@ -2,13 +2,15 @@
 
 import json
 
+import pandas as pd
 import pytest
 
 from quagmires.common.errors import UserError
 from quagmires.common.tabular import iterate
 from quagmires.config.gold_rules import Gold
 from quagmires.data.problems import read_problems
-from support import REAL_DATA, environment, needs_real_data, script
+from quagmires.evaluation.tool import load_settings
+from support import REAL_DATA, ROOT, environment, needs_real_data, script
 
 COLUMNS = {"id": "id", "problem": "problem", "answer": "answer"}
 
@@ -46,6 +48,28 @@ def test_a_hub_repository_is_read_by_split_and_config(tmp_path, monkeypatch):
     table = read_problems("olympiad", source, columns, "olympiadbench", 1)
     assert table["id"].tolist() == ["7"]
     assert Gold.from_text(table["answer"][0]) == Gold(("2, 1",), several=True)
+
+
+@pytest.mark.parametrize(
+    ("name", "answers", "golds"),
+    [
+        ("aime_2026", [277, 62], ["277", "62"]),
+        ("hmmt_feb_2026", [r"\frac{1}{21}", "1, 2"], [r"\frac{1}{21}", "1, 2"]),
+    ],
+)
+def test_the_newer_benchmarks_are_read_as_their_repositories_hold_them(tmp_path, monkeypatch, name, answers, golds):
+    """One parquet file with numbers in `problem_idx`, numbers (AIME) or text (HMMT) in `answer`."""
+    monkeypatch.setenv("HF_DATASETS_CACHE", str(tmp_path / "cache"))
+    rows = {"problem_idx": [1, 2], "answer": answers, "problem": ["What?", "Which?"]}
+    data = tmp_path / name / "data"
+    data.mkdir(parents=True)
+    pd.DataFrame(rows).to_parquet(data / "train-00000-of-00001.parquet", index=False)
+    block = load_settings([ROOT / "config/base.yaml"]).benchmarks[name]
+    hub = {**block.hub.model_dump(), "dataset": str(tmp_path / name)}
+    columns = {**COLUMNS, **block.columns}
+    table = read_problems(name, {"hub": hub}, columns, block.gold, 2)
+    assert table["id"].tolist() == ["1", "2"]
+    assert [Gold.from_text(gold).accepted for gold in table["answer"]] == [(gold,) for gold in golds]
 
 
 def test_a_hub_that_cannot_be_reached_is_one_line(tmp_path):

@@ -15,8 +15,8 @@ SEVEN = ["math500", "aime_1983_2024", "gsm8k", "aime_2025", "amc", "olympiad", "
 
 def test_base_settings_are_the_papers():
     settings = tool.load_settings([BASE])
-    assert list(settings.benchmarks) == SEVEN
-    assert sum(source.rows for source in settings.benchmarks.values()) == 3811
+    assert tool.choose(settings, "all") == SEVEN
+    assert sum(settings.benchmarks[name].rows for name in SEVEN) == 3811
     assert (settings.evaluation.temperature, settings.evaluation.top_p, settings.evaluation.max_tokens) == (1, 1, 8192)
 
 
@@ -25,6 +25,15 @@ def test_a_benchmark_is_added_by_a_few_lines(tmp_path):
     settings = tool.load_settings([BASE, tmp_path / "mine.yaml"])
     assert tool.choose(settings, "mine, math500") == ["mine", "math500"]
     assert tool.choose(settings, "all") == [*SEVEN, "mine"]
+
+
+def test_newer_benchmarks_are_taken_by_name_alone():
+    settings = tool.load_settings([BASE])
+    assert tool.choose(settings, "aime_2026,hmmt_feb_2026") == ["aime_2026", "hmmt_feb_2026"]
+    newer = {name: source for name, source in settings.benchmarks.items() if name not in SEVEN}
+    assert {name: source.rows for name, source in newer.items()} == {
+        "aime_2026": 30, "hmmt_feb_2025": 30, "hmmt_feb_2026": 33}  # fmt: skip
+    assert all(len(source.hub.revision) == 40 for source in newer.values())
 
 
 @pytest.mark.parametrize(
