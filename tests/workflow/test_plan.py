@@ -1,6 +1,8 @@
 """What Snakemake plans, and what it refuses before any job starts. Nothing is run here."""
 
+import json
 import re
+import shlex
 
 import pytest
 import yaml
@@ -133,6 +135,16 @@ def test_a_validation_set_of_several_pools_is_made_once_and_measured_for_every_m
     assert f"--data {folder}/common/toy/validation.jsonl" in result.stdout
 
 
+def test_batch_invariant_kernels_are_asked_for_in_every_sampling_job(tmp_path):
+    on = overlay(tmp_path, accelerator="cuda", evaluation__environment={"VLLM_BATCH_INVARIANT": "1"})
+    output = snakemake("-n", "-p", "--configfile", on).stdout
+    commands = [line for line in output.splitlines() if "scripts/sample.py" in line]
+    assert commands
+    for command in commands:
+        options = shlex.split(command)
+        assert json.loads(options[options.index("--environment") + 1])["VLLM_BATCH_INVARIANT"] == "1"
+
+
 def test_commands_take_settings_from_params_alone():
     """A setting formatted into a command directly would not repeat the job when it changes."""
     for path in sorted((ROOT / "rules").glob("*.smk")):
@@ -228,6 +240,10 @@ def test_old_and_new_names_of_the_rl_block_count_in_the_order_of_the_files(tmp_p
             "sft_datasets.arithmetic.rows: the arithmetic world will have 4500 rows, not 9",
         ),
         ({"benchmarks__easy__path": "data/none.jsonl"}, "benchmarks.easy.path: no such file: data/none.jsonl"),
+        (
+            {"evaluation__environment": {"VLLM_BATCH_INVARIANT": "1"}},
+            "evaluation.environment.VLLM_BATCH_INVARIANT: vLLM has no such kernels for CPUs",
+        ),
     ],
 )
 def test_mistakes_stop_with_one_line_before_any_job(tmp_path, changes, message):

@@ -17,6 +17,8 @@ from quagmires.config.subset_names import BASE, parse_subset, subset_size
 COMMON = "common"
 # Columns of the run sheet that most have not.
 SCHEDULED, POOLS_TOGETHER = "scheduled_epochs", "common_validation"
+# Makes vLLM's results independent of what else is in a batch.
+BATCH_INVARIANT = "VLLM_BATCH_INVARIANT"
 # Settings of a stage that tables compare models by, or that rules are written with.
 SHARED = {"checkpoints", "keep_models", "large_k", "trainer"}
 
@@ -176,6 +178,9 @@ def expand(config: Config, files: Files) -> Experiment:
     sft, rl, evaluation = ({model: blocks[i] for model, blocks in stages.items()} for i in range(3))
     for model in dict.fromkeys(study.model for study in config.studies.values() if study.model in config.models):
         _check_validation(config, files, model, sft[model])
+        in_model = BATCH_INVARIANT in config.models[model].evaluation.get("environment", {})
+        block = ("models", model, "evaluation") if in_model else ("evaluation",)
+        check_environment(files, block, evaluation[model], config.accelerator)
     sft_runs: dict[str, SFTRun] = {}
     ladders: dict[str, tuple[int, ...]] = {}
     rl_runs: dict[str, RLRun] = {}
@@ -273,6 +278,21 @@ def _check_validation(config: Config, files: Files, model: str, sft: SFT) -> Non
             f"{sft.validation.examples} of each pool, but a pool holds out {sft.validation_examples}; make it smaller,"
             " or raise sft.validation_examples",
         )
+
+
+def check_environment(files: Files, block: Location, evaluation: Evaluation, accelerator: str) -> None:
+    """Refuse batch-invariant kernels where vLLM has none: its CPU build fails at the first request.
+
+    Parameters
+    ----------
+    block
+        where the settings of the evaluation stand.
+    """
+    value, where = evaluation.environment.get(BATCH_INVARIANT, "0"), (*block, "environment", BATCH_INVARIANT)
+    if value not in ("0", "1"):
+        raise files.error(where, f'write "1" or "0"; found {value!r}')
+    if value == "1" and accelerator == "cpu":
+        raise files.error(where, "vLLM has no such kernels for CPUs, where samples are repeatable anyway; remove it")
 
 
 def _check_studies(config: Config, files: Files, sheet: pd.DataFrame) -> None:

@@ -4,13 +4,14 @@ import shutil
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from quagmires.common.errors import UserError
 from quagmires.common.files import read_json
 from quagmires.common.provenance import sha256_file
+from quagmires.config.experiment import check_environment
 from quagmires.config.loading import Files, validate
 from quagmires.config.schema import Benchmark, Block, Evaluation, Name, Prompt
 from quagmires.data.model_directories import model_problem
@@ -22,6 +23,7 @@ class Settings(Block):
     """The blocks of a config that the evaluation of one model needs."""
 
     seed: Annotated[int, Field(ge=0)]
+    accelerator: Literal["cpu", "cuda"]
     prompt: Prompt
     evaluation: Evaluation
     benchmarks: dict[Name, Benchmark]
@@ -37,7 +39,9 @@ def load_settings(paths: Sequence[Path]) -> Settings:
     """
     files = Files(paths)
     merged = files.merged()
-    return validate(Settings, {name: merged[name] for name in Settings.model_fields if name in merged}, files)
+    settings = validate(Settings, {name: merged[name] for name in Settings.model_fields if name in merged}, files)
+    check_environment(files, ("evaluation",), settings.evaluation, settings.accelerator)
+    return settings
 
 
 def choose(settings: Settings, names: str) -> list[str]:

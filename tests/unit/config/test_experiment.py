@@ -177,3 +177,29 @@ def test_a_validation_set_that_cannot_be_is_one_line(changes, message):
     with pytest.raises(UserError, match=message) as caught:
         demo(**changes)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"evaluation__environment__VLLM_BATCH_INVARIANT": "1"}, "evaluation.environment.VLLM_BATCH_INVARIANT: vLLM"),
+        (
+            {"models__toy__evaluation__environment__VLLM_BATCH_INVARIANT": "1"},
+            "models.toy.evaluation.environment.VLLM_BATCH_INVARIANT: vLLM has no such kernels for CPUs",
+        ),
+        (
+            {"evaluation__environment__VLLM_BATCH_INVARIANT": "true", "accelerator": "cuda"},
+            """VLLM_BATCH_INVARIANT: write "1" or "0"; found 'true'""",
+        ),
+    ],
+)
+def test_batch_invariant_kernels_are_refused_where_there_are_none(changes, message):
+    with pytest.raises(UserError, match=message) as caught:
+        demo(**changes)
+    assert "\n" not in str(caught.value)
+
+
+def test_batch_invariant_kernels_can_be_had_for_one_model_on_gpus():
+    one = demo(models__toy__evaluation__environment__VLLM_BATCH_INVARIANT="1", accelerator="cuda")
+    assert one.evaluation["toy"].environment["VLLM_BATCH_INVARIANT"] == "1"
+    assert "VLLM_BATCH_INVARIANT" not in one.config.evaluation.environment

@@ -27,6 +27,14 @@ def test_a_benchmark_is_added_by_a_few_lines(tmp_path):
     assert tool.choose(settings, "all") == [*SEVEN, "mine"]
 
 
+def test_batch_invariant_kernels_are_for_gpus(tmp_path):
+    (tmp_path / "mine.yaml").write_text('evaluation: {environment: {VLLM_BATCH_INVARIANT: "1"}}\n')
+    given = [BASE, tmp_path / "mine.yaml"]
+    assert tool.load_settings(given).evaluation.environment["VLLM_BATCH_INVARIANT"] == "1"
+    with pytest.raises(UserError, match=r"mine\.yaml: evaluation\.environment\.VLLM_BATCH_INVARIANT: vLLM has no such"):
+        tool.load_settings([BASE, ROOT / "config" / "evaluation_cpu.yaml", tmp_path / "mine.yaml"])
+
+
 def test_newer_benchmarks_are_taken_by_name_alone():
     settings = tool.load_settings([BASE])
     assert tool.choose(settings, "aime_2026,hmmt_feb_2026") == ["aime_2026", "hmmt_feb_2026"]
