@@ -268,6 +268,46 @@ def test_forty_models_are_still_told_apart():
         assert min(axis.get_position().height * figure.get_figheight() for axis in figure.axes) > 1
 
 
+def ladder_beside_runs() -> pd.DataFrame:
+    """`metrics`, and of `random-10k` also the models after epochs 1, 2 and 4 of a training for 8, and its last."""
+    models = metrics().assign(scheduled_epochs=lambda models: models["epochs"])
+    ladder = pd.DataFrame(model("how", 10 + n, "random-10k", epochs, 1e-5) for n, epochs in enumerate((1, 2, 4, 8)))
+    recipes = [f"random-10k.ep8at{epochs}.lr1e-05" for epochs in (1, 2, 4)] + ["random-10k.ep8.lr1e-05"]
+    return pd.concat([models, ladder.assign(recipe=recipes, scheduled_epochs=8)], ignore_index=True)
+
+
+def test_a_ladder_is_a_line_of_its_own_beside_runs_for_as_many_epochs():
+    figure = draw("epochs", results(ladder_beside_runs()))
+    assert {"random 10k", "random 10k, in one run of 8", "random 50k", "random 200k"} < set(words(figure))
+    lines = [
+        line for line in figure.axes[0].lines if line.get_linestyle() in ("-", "--") and line.get_marker() != "None"
+    ]
+    # Before and after RL; points of one place stand side by side.
+    assert [len(line.get_xdata()) for line in lines] == [3, 3, 3, 4, 1] * 2
+    for line in (lines[3], lines[8]):
+        assert line.get_xdata() == pytest.approx([1, 2, 4, 8], abs=0.5)
+
+
+def test_points_of_a_ladder_are_half_filled():
+    blocks = {name: {"kind": name, "studies": ["how"], "columns": 1} for name in ("linear_fit", "loss_and_gain")}
+    for name in blocks:
+        figure = draw(name, results(ladder_beside_runs(), figures=blocks))
+        half = [line for axis in figure.axes for line in axis.lines if line.get_fillstyle() == "left"]
+        assert len(half) == 3 * len(figure.axes), name
+        assert "part of a longer run" in words(figure)
+        assert "part of a longer run" not in words(draw(name, results(figures=blocks)))
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("name", [*KINDS, *GENERAL])
+def test_every_figure_of_a_ladder_can_be_drawn(name, tmp_path):
+    figure = draw(name, results(ladder_beside_runs()))
+    with style():
+        figure.draw_without_rendering()
+    if name in GENERAL[3:]:
+        assert "random 10k, epoch 2 of 8" in words(figure)
+
+
 def test_losses_on_different_data_get_no_line_and_no_correlation():
     blocks = {"loss_and_gain": {"kind": "loss_and_gain", "studies": ["how", "which"], "columns": 2}}
     comparable, different = draw("loss_and_gain", results(figures=blocks)).axes

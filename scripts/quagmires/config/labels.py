@@ -54,11 +54,16 @@ def scheduled_epochs(models: pd.DataFrame) -> pd.Series:
     return models[SCHEDULED].fillna(models["epochs"]) if SCHEDULED in models else models["epochs"]
 
 
+def is_from_longer_run(models: pd.DataFrame) -> pd.Series:
+    """Whether each model is from the middle of a training for more epochs than it has."""
+    return scheduled_epochs(models) != models["epochs"]
+
+
 def ladder_epochs(models: pd.DataFrame) -> pd.Series:
     """The epochs of the ladder that each model of a study stands in, the last of it included; NaN for all others."""
     scheduled = scheduled_epochs(models)
     trainings = list(zip(models["subset"], models["learning_rate"], scheduled, strict=True))
-    ladders = {training for training, rung in zip(trainings, scheduled != models["epochs"], strict=True) if rung}
+    ladders = {training for training, rung in zip(trainings, is_from_longer_run(models), strict=True) if rung}
     return scheduled.where([training in ladders for training in trainings]).astype(float)
 
 

@@ -13,12 +13,21 @@ import numpy as np
 import pandas as pd
 from matplotlib.lines import Line2D
 
-from quagmires.config.labels import NO_SFT, epochs_label, examples_label, learning_rate_label, usual_learning_rate
+from quagmires.config.labels import (
+    NO_SFT,
+    epochs_label,
+    examples_label,
+    is_from_longer_run,
+    learning_rate_label,
+    usual_learning_rate,
+)
 from quagmires.reporting.figures.style import BLACK, GREY, MARKERS, OTHER_SELECTIONS, Series, series_styles
 
 # Up to here each model has a name of its own.
 NAMED = 8
 SIZES = (3.2, 7.0)
+# Of a model from the middle of a longer training.
+HALF = {"fillstyle": "left", "markerfacecoloralt": "white"}
 
 
 @dataclass(frozen=True)
@@ -60,13 +69,13 @@ def by_rule(models: pd.DataFrame) -> Coding:
 
 
 def by_size(models: pd.DataFrame) -> Coding:
-    """Colour by number of examples, darker for fewer; marker by epochs; open for an unusual learning rate."""
+    """Colour by number of examples, darker for fewer; marker by epochs; and the marks of `_with_marks`."""
     trained = _trained(models)
     colours = _shades(trained["examples"])
     markers = dict(zip(sorted(trained["epochs"].unique()), MARKERS, strict=False))
     sizes = [_entry(examples_label(size), color=colour, marker="s") for size, colour in colours.items()]
     epochs = [_entry(epochs_label(count), color=GREY, marker=marker) for count, marker in markers.items()]
-    return _with_rates(
+    return _with_marks(
         models,
         lambda model: {"color": colours[model["examples"]], "marker": markers.get(model["epochs"], MARKERS[-1])},
         [sizes, epochs if len(markers) > 1 else []],
@@ -74,32 +83,39 @@ def by_size(models: pd.DataFrame) -> Coding:
 
 
 def by_epochs(models: pd.DataFrame) -> Coding:
-    """Colour and marker by epochs; open for an unusual learning rate."""
+    """Colour and marker by epochs; and the marks of `_with_marks`."""
     colours = _shades(_trained(models)["epochs"])
     looks = {
         count: {"color": colour, "marker": MARKERS[place % len(MARKERS)]}
         for place, (count, colour) in enumerate(colours.items())
     }
     legend = [_entry(epochs_label(count), **look) for count, look in looks.items()]
-    return _with_rates(models, lambda model: looks[model["epochs"]], [legend])
+    return _with_marks(models, lambda model: looks[model["epochs"]], [legend])
 
 
-def _with_rates(models: pd.DataFrame, look: Callable[[pd.Series], dict], legend: list[list[Line2D]]) -> Coding:
-    """The coding with open markers for learning rates other than the usual one, and a star for no SFT."""
+def _with_marks(models: pd.DataFrame, look: Callable[[pd.Series], dict], legend: list[list[Line2D]]) -> Coding:
+    """The coding with open markers for learning rates other than the usual one, half-filled ones for models from the
+    middle of a longer training, and a star for no SFT.
+    """
     usual = usual_learning_rate(models)
     others = sorted(set(_trained(models)["learning_rate"]) - {usual})
+    added = []
     if others:
         name = learning_rate_label(others[0]) if len(others) == 1 else "other learning rate"
-        legend = [*legend[:-1], [*legend[-1], _entry(name, color=GREY, marker="o", markerfacecolor="white")]]
+        added.append(_entry(name, color=GREY, marker="o", markerfacecolor="white"))
+    if is_from_longer_run(models).any():
+        added.append(_entry("part of a longer run", color=GREY, marker="o", **HALF))
     if (models["rule"] == NO_SFT).any():
-        legend = [*legend[:-1], [*legend[-1], _entry(NO_SFT, color=BLACK, marker="*")]]
+        added.append(_entry(NO_SFT, color=BLACK, marker="*"))
 
     def full_look(model: pd.Series) -> dict:
         if model["rule"] == NO_SFT:
             return _of_series(OTHER_SELECTIONS[NO_SFT])
-        return look(model) | ({"markerfacecolor": "white"} if model["learning_rate"] in others else {})
+        open_marker = {"markerfacecolor": "white"} if model["learning_rate"] in others else {}
+        half_filled = HALF if is_from_longer_run(model.to_frame().T).any() else {}
+        return look(model) | open_marker | half_filled
 
-    return Coding(full_look, legend)
+    return Coding(full_look, [*legend[:-1], [*legend[-1], *added]])
 
 
 def _trained(models: pd.DataFrame) -> pd.DataFrame:
