@@ -21,6 +21,10 @@ MISTAKES = {
     "a subset larger than its pool": ("new_model", {"studies__qwen__recipes": ["random-9m"]}),
     "a subset that does not exist": ("new_model", {"studies__qwen__recipes": ["median-10k"]}),
     "a recipe twice, in another spelling": ("new_model", {"studies__qwen__recipes": ["random-10k", "random-10000"]}),
+    "a ladder that does not end with the training": (
+        "new_model",
+        {"studies__qwen__recipes": ["base", {"subset": "random-10k", "epochs": 4, "evaluate_at": [1, 2]}]},
+    ),
     "a batch that does not divide": ("new_model", {"sft__global_batch_size": 100}),
     "a file that is not there": ("new_pool", {"sft_datasets__ours__path": "traces.jsonl"}),
     "a model without a chat template": ("new_model", {QWEN + "hub": None, QWEN + "path": "{tmp_path}"}),
