@@ -3,7 +3,7 @@
 Each is a frame with a column for each number, which is its CSV, and a layout of what fits a page.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 
 import numpy as np
@@ -11,6 +11,7 @@ import pandas as pd
 
 from quagmires.common.shown_numbers import number, p_value, signed, with_error, with_interval
 from quagmires.config.analysis_settings import AnalysisSettings, StudySettings
+from quagmires.config.experiment import COMMON
 from quagmires.config.labels import in_units, large_k_label, recipe_labels
 from quagmires.prediction.errors_in_variables import errors_in_variables
 from quagmires.prediction.outcomes import KINDS, outcome_comparison, ranking_changes
@@ -21,6 +22,8 @@ from quagmires.prediction.split_validation import compare_over_splits, half, r2_
 from quagmires.reporting.tables.formats import Cell, Column, TableLayout
 from quagmires.reporting.tables.prediction import is_best, studied_models
 
+# On the validation set of several pools (sft.validation).
+COMMON_LOSS = f"generalization_loss_{COMMON}"
 MODEL_COLUMNS = (
     *(
         "study",
@@ -38,7 +41,7 @@ MODEL_COLUMNS = (
     *("sft_tokens", "sft_steps", "samples", "samples_after_rl", "large_k", "grpo_runs", "checkpoints"),
     *("pass_at_1", "pass_at_1_se", "pass_at_large_k", "pass_at_large_k_se"),
     *("generalization_loss", "generalization_loss_se"),
-    *("generalization_loss_common", "generalization_loss_common_se"),
+    *(COMMON_LOSS, f"{COMMON_LOSS}_se"),
     *("outcome", "outcome_se", "outcome_best", "outcome_last", "outcome_mean_of_run_best", "gain", "gain_se"),
     *("pass_at_1_clean", "outcome_clean"),
     *(
@@ -75,16 +78,22 @@ def models_frame(metrics: pd.DataFrame, settings: AnalysisSettings) -> pd.DataFr
 
 
 def models_layout(frame: pd.DataFrame, settings: AnalysisSettings) -> TableLayout:
-    """Every SFT model; the best of a study before and after RL in bold, the gain that of the settings' outcome."""
+    """Every SFT model; the best of a study before and after RL in bold, the gain that of the settings' outcome.
+
+    The loss on the validation set of several pools has a column where any model has it.
+    """
     kind = settings.analysis.outcome
     gain = "gain" if kind == "best" else f"gain ({kind.replace('_', ' ')})"
-    titles = ("Pass@1", large_k_label(frame), "generalization loss")
+    losses = ["generalization_loss"]
+    if COMMON_LOSS in frame and frame[COMMON_LOSS].notna().any():
+        losses.append(COMMON_LOSS)
+    titles = ("Pass@1", large_k_label(frame), "generalization loss", "common loss")[: 2 + len(losses)]
     after = ("after RL: best", "last", "mean of run best", gain)
     columns = [Column("study", left=True), Column("SFT model", left=True), Column("SFT tokens")]
     return TableLayout(
         [*columns, *map(Column, (*titles, *after))],
         [
-            _model_cells(line, models)
+            _model_cells(line, models, losses)
             for _, models in frame.groupby("study", sort=False)
             for _, line in models.iterrows()
         ],
@@ -92,7 +101,7 @@ def models_layout(frame: pd.DataFrame, settings: AnalysisSettings) -> TableLayou
     )
 
 
-def _model_cells(line: pd.Series, models: pd.DataFrame) -> list[Cell]:
+def _model_cells(line: pd.Series, models: pd.DataFrame, losses: Sequence[str]) -> list[Cell]:
     def measured(name: str) -> str:
         return with_error(line[name], line[f"{name}_se"], SCORE)
 
@@ -106,7 +115,7 @@ def _model_cells(line: pd.Series, models: pd.DataFrame) -> list[Cell]:
         Cell(tokens(line["sft_tokens"])),
         Cell(measured("pass_at_1"), best_of("pass_at_1")),
         Cell(measured("pass_at_large_k")),
-        Cell(measured("generalization_loss")),
+        *[Cell(measured(loss)) for loss in losses],
         Cell(best, best_of("outcome_best")),
         Cell(number(line["outcome_last"], SCORE), best_of("outcome_last")),
         Cell(number(line["outcome_mean_of_run_best"], SCORE), best_of("outcome_mean_of_run_best")),

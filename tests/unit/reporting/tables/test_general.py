@@ -1,5 +1,6 @@
 """Tables that every experiment has, of predictors, models and outcomes; and the script that writes all tables."""
 
+import numpy as np
 import pandas as pd
 import pytest
 from made_up_metrics import METRICS, PUBLISHED, SETTINGS, STUDIES, cell, of, settings, texts_of, without_rl
@@ -92,6 +93,22 @@ def test_models_are_listed_best_first_and_those_without_rl_last():
     rows = texts_of(models_layout(frame, SETTINGS))
     assert rows[0][1] == llama["label"].iloc[0] and rows[0][6].startswith("**") and " ± 0.010" in rows[0][6]
     assert rows[0][2] == "9B"
+
+
+def test_the_loss_on_the_common_validation_set_has_a_column_where_there_is_one():
+    def titles(metrics) -> list[str]:
+        return [column.title for column in models_layout(models_frame(metrics, SETTINGS), SETTINGS).columns]
+
+    without = METRICS.assign(generalization_loss_common=np.nan, generalization_loss_common_se=np.nan)
+    assert titles(without) == titles(METRICS) and "common loss" not in titles(METRICS)
+    some = without.copy()
+    some.loc[some["study"] == "llama", ["generalization_loss_common", "generalization_loss_common_se"]] = 0.75, 0.02
+    place = titles(some).index("common loss")
+    assert titles(some)[place - 1] == "generalization loss" and len(titles(some)) == len(titles(METRICS)) + 1
+    rows = texts_of(models_layout(models_frame(some, SETTINGS), SETTINGS))
+    assert {row[place] for row in rows if row[0] == "llama"} == {"0.750 ± 0.020"}
+    assert {row[place] for row in rows if row[0] != "llama"} == {"–"}
+    assert {len(row) for row in rows} == {len(titles(some))}
 
 
 @pytest.mark.parametrize(
