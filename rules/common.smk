@@ -171,11 +171,6 @@ def checkpoint_of(wildcards):
     return EXPERIMENT.checkpoints[wildcards.checkpoint]
 
 
-def evaluation_of(wildcards):
-    """The `evaluation` block as its model has it."""
-    return EXPERIMENT.evaluation[checkpoint_of(wildcards).model]
-
-
 # Whatever a command takes from the config is one of its rule's params: Snakemake repeats a job when its params change,
 # and does not look at what a command was formatted with.
 

@@ -6,19 +6,18 @@ def samples_request(wildcards):
     return requests.samples_request(checkpoint_of(wildcards), EXPERIMENT)
 
 
-def benchmark_files(wildcards):
+def benchmark_files(checkpoint):
     """NAME=FILE of each benchmark of a checkpoint, and of the RL sets that it is sampled on."""
     files = {
-        name: f"{ROOT}/data/benchmarks/{name}.parquet"
-        for name in evaluated(wildcards.checkpoint)
-    } | rl_files(wildcards.checkpoint)
+        name: f"{ROOT}/data/benchmarks/{name}.parquet" for name in evaluated(checkpoint)
+    } | rl_files(checkpoint)
     return " ".join(f"{name}={path}" for name, path in files.items())
 
 
-def rl_samples(wildcards):
+def samples_of_rl_prompts(checkpoint):
     """Options that give the prompts of RL sets a number of responses of their own."""
-    number = evaluation_of(wildcards).rl_samples
-    names = rl_files(wildcards.checkpoint)
+    number = EXPERIMENT.evaluation[checkpoint.model].rl_samples
+    names = rl_files(checkpoint.path)
     return ["--samples-of", *[f"{name}={number}" for name in names]] if names else []
 
 
@@ -32,11 +31,26 @@ def scoring_options(wildcards):
 
 
 def sampling_options(wildcards):
-    """What sample.py takes from the config, as one string: a plan has thousands of these jobs."""
-    block = evaluation_of(wildcards)
+    """What sample.py takes from the config to draw one checkpoint."""
+    return options_of(checkpoint_of(wildcards))
+
+
+def rl_sampling_options(wildcards):
+    """What sample.py takes from the config to draw an RL run's checkpoints, for which it is the same."""
+    return options_of(requests.rl_checkpoints(rl_run(wildcards), EXPERIMENT)[0])
+
+
+def rl_benchmarks(wildcards):
+    """The benchmarks of an RL run's checkpoints."""
+    return requests.rl_checkpoints(rl_run(wildcards), EXPERIMENT)[0].benchmarks
+
+
+def options_of(checkpoint):
+    """The options as one string: a plan has thousands of these jobs."""
+    block = EXPERIMENT.evaluation[checkpoint.model]
     options = {
         "instruction": CONFIG.prompt.instruction,
-        "samples": checkpoint_of(wildcards).samples,
+        "samples": checkpoint.samples,
         "repetitions-per-shard": block.repetitions_per_shard,
         "temperature": block.temperature,
         "top-p": block.top_p,
@@ -48,9 +62,27 @@ def sampling_options(wildcards):
     }
     return " ".join(
         [f"--{name} {shlex.quote(str(value))}" for name, value in options.items()]
-        + rl_samples(wildcards)
-        + ["--benchmark", benchmark_files(wildcards)]
+        + samples_of_rl_prompts(checkpoint)
+        + ["--benchmark", benchmark_files(checkpoint.path)]
     )
+
+
+def cache_options():
+    """Where engines keep their caches on a node, and for how long."""
+    block = CONFIG.cache
+    directory = f" --cache {shlex.quote(block.directory)}" if block.directory else ""
+    # Snakemake formats what stands in a command.
+    directory = directory.replace("{", "{{").replace("}", "}}")
+    return f"{directory} --keep-cache-days {block.keep_days:g}"
+
+
+# What is the same for both rules. The cache is none of the params: another place for it must not repeat a job.
+SAMPLING = (
+    "HF_HUB_OFFLINE=1 VLLM_NO_USAGE_STATS=1 OMP_NUM_THREADS="
+    + THREADS_PER_PROCESS
+    + " {params.python} scripts/sample.py {params.options} --discard-others --log {log}"
+    + cache_options()
+)
 
 
 rule samples:
@@ -72,11 +104,74 @@ rule samples:
     message:
         "Evaluation of {wildcards.checkpoint}: sampling"
     shell:
-        "HF_HUB_OFFLINE=1 VLLM_NO_USAGE_STATS=1 OMP_NUM_THREADS="
-        + THREADS_PER_PROCESS
-        + " {params.python} scripts/sample.py --name {wildcards.checkpoint}"
-        " --model {input.model} {params.options} --discard-others"
-        " --output $(dirname {output}) --log {log}"
+        SAMPLING
+        + " --name {wildcards.checkpoint} --model {input.model} --output $(dirname {output})"
+
+
+def rl_samples_request(wildcards):
+    """What sampling from all checkpoints of an RL run asks of the cluster."""
+    return requests.rl_samples_request(rl_run(wildcards), EXPERIMENT)
+
+
+def sampled_one_by_one(run):
+    """Whether an earlier version made samples.json of some of a run's checkpoints, in a job for each."""
+    folders = [
+        Path(f"{ROOT}/{one.path}/eval")
+        for one in requests.rl_checkpoints(run, EXPERIMENT)
+    ]
+    return any(
+        (folder / "samples.json").is_file() and not (folder / "drawn.json").is_file()
+        for folder in folders
+    )
+
+
+def rl_models_to_sample(wildcards):
+    """The models of all checkpoints of an RL run."""
+    run = rl_run(wildcards)
+    # Snakemake repeats a job whose set of inputs is another, and the models may be gone: rule `samples` goes on with such
+    # a run. It takes over where this rule cannot have its input, and nothing makes this one.
+    if workflow.is_main_process and sampled_one_by_one(run):
+        return f"{ROOT}/{run.path}/sampled-one-by-one"
+    return [
+        f"{ROOT}/{one.path}/model" for one in requests.rl_checkpoints(run, EXPERIMENT)
+    ]
+
+
+RL_RUN_WILDCARDS = "{model}/{recipe}/{algorithm}/{rl}/run{run}"
+
+
+# Both can make samples.json of an RL checkpoint.
+ruleorder: rl_samples > samples
+
+
+rule rl_samples:
+    """Responses of all checkpoints of an RL run: one engine, into which one's weights are loaded after the other's."""
+    input:
+        models=rl_models_to_sample,
+        benchmarks=lambda wildcards: benchmark_set(rl_benchmarks(wildcards)),
+    output:
+        [
+            f"{ROOT}/{RL_RUN_WILDCARDS}/checkpoint{index}/eval/samples.json"
+            for index in range(1, CONFIG.rl.checkpoints + 1)
+        ],
+    log:
+        f"{LOGS}/samples/{RL_RUN_WILDCARDS}.log",
+    threads: processors(devices_of("evaluation"), rl_samples_request)
+    resources:
+        **asks(devices_of("evaluation"), rl_samples_request, cpu_memory_mb=3000),
+    params:
+        python=python("evaluate"),
+        options=rl_sampling_options,
+    message:
+        "Evaluation of {wildcards.model} {wildcards.recipe} after RL on {wildcards.rl}, run {wildcards.run}: sampling"
+    shell:
+        SAMPLING + " $(for index in {{1.."
+        # The names of all files of a run on the command line would be long ones.
+        + str(CONFIG.rl.checkpoints)
+        + "}}; do checkpoint="
+        + RL_RUN_WILDCARDS.replace("{", "{wildcards.")
+        + "/checkpoint$index;"
+        f" echo --checkpoint $checkpoint {ROOT}/$checkpoint/model {ROOT}/$checkpoint/eval; done)"
 
 
 rule grade:
@@ -95,7 +190,8 @@ rule grade:
     params:
         grading_timeout_seconds=CONFIG.evaluation.grading_timeout_seconds,
         benchmarks=lambda wildcards: with_tasks(
-            benchmark_files(wildcards), tasks_of_checkpoint(wildcards.checkpoint)
+            benchmark_files(wildcards.checkpoint),
+            tasks_of_checkpoint(wildcards.checkpoint),
         ),
     message:
         "Evaluation of {wildcards.checkpoint}: grading"

@@ -60,9 +60,9 @@ def test_every_documented_mistake_is_tested():
 @pytest.mark.parametrize(
     ("example", "jobs"),
     [
-        ("new_model", {"download": 2, "sft": 3, "rl": 16, "samples": 4 + 64}),
+        ("new_model", {"download": 2, "sft": 3, "rl": 16, "samples": 4, "rl_samples": 16}),
         ("new_pool", {"download": 1, "pool": 1, "sft": 4, "rl": 20}),
-        ("new_benchmark", {"benchmark_problems": 2, "sft": 2, "samples": 3 + 48}),
+        ("new_benchmark", {"benchmark_problems": 2, "sft": 2, "samples": 3, "rl_samples": 12}),
     ],
 )
 def test_an_example_is_planned(example, jobs):

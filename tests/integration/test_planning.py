@@ -52,9 +52,10 @@ def test_totals_are_the_sum_over_every_run_once(paper, plan):
     speeds = throughput.read(paper.config, paper.config.costs.throughput)
     grpo = [resources.rl_work(run, paper, speeds) for run in paper.rl_runs.values()]
     sft = [resources.sft_work(run, paper, speeds) for run in paper.sft_runs.values() if run.subset != "base"]
-    samples = [resources.samples_work(one, paper, speeds) for one in paper.checkpoints.values()]
+    samples = [resources.samples_work(paper.checkpoints[path], paper, speeds) for path in paper.sft_runs]
+    samples += [resources.rl_samples_work(run, paper, speeds) for run in paper.rl_runs.values()]
     losses = [resources.loss_work(run, dataset, paper, speeds) for run, dataset in paper.losses()]
-    assert (len(grpo), len(sft), len(samples)) == (324, 78, 1377)
+    assert (len(grpo), len(sft), len(samples)) == (324, 78, 81 + 324)
     expected = sum(work.device_hours for work in [*grpo, *sft, *samples, *losses])
     assert plan["totals"]["device_hours"] == pytest.approx(expected)
     assert plan["totals"]["sft_tokens"] == pytest.approx(sum(work.tokens for work in sft))
@@ -263,7 +264,8 @@ def test_as_many_jobs_are_counted_as_snakemake_plans(tmp_path):
     assert stage(plan, "data")["jobs"] == sum(jobs[name] for name in data)
     for name, rule in {"sft": "sft", "loss": "generalization_loss", "grpo": "rl", "grade": "grade"}.items():
         assert stage(plan, name)["jobs"] == jobs[rule]
-    assert stage(plan, "samples_before")["jobs"] + stage(plan, "samples_after")["jobs"] == jobs["samples"]
+    for name, rule in {"samples_before": "samples", "samples_after": "rl_samples"}.items():
+        assert stage(plan, name)["jobs"] == jobs[rule]
 
 
 def test_models_take_two_bytes_a_parameter_and_go_if_they_are_not_kept(paper, plan):
@@ -305,7 +307,7 @@ def times_of(times: Timetable, count: int) -> Timetable:
 def test_nothing_is_scheduled_before_what_it_waits_for(plan):
     jobs = {job["name"]: job for job in plan["jobs"]}
     for name, job in jobs.items():
-        run = name.partition("/checkpoint")[0]
+        run = name.removesuffix("/samples")
         if job["stage"] == "samples_after":
             assert job["start_hour"] >= jobs[run]["end_hour"] > 0
         if job["stage"] == "grpo" and "/base/" not in name:

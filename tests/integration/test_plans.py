@@ -24,7 +24,9 @@ def test_the_plan_holds_every_run_once(experiment, plan):
     jobs = planned(plan)
     assert jobs["sft"] == len(experiment.sft_runs) - 3
     assert jobs["rl"] == len(experiment.rl_runs) == 324
-    assert jobs["samples"] == jobs["grade"] == jobs["score"] == len(experiment.checkpoints)
+    assert jobs["samples"] == len(experiment.sft_runs)
+    assert jobs["rl_samples"] == len(experiment.rl_runs)
+    assert jobs["grade"] == jobs["score"] == len(experiment.checkpoints)
     assert jobs["base_model"] == jobs["model"] == jobs["prompt_parity"] == 3
     assert jobs["pool"] == 3 and jobs["download"] == 6
 
@@ -77,4 +79,4 @@ def test_more_runs_and_checkpoints_multiply_rl_alone(tmp_path):
     jobs = planned(snakemake("-n", "--configfile", overlay(tmp_path, rl__runs=3, rl__checkpoints=4)).stdout)
     assert jobs["sft"] == 6
     assert jobs["rl"] == 21
-    assert jobs["samples"] == 7 + 7 * 3 * 4
+    assert (jobs["samples"], jobs["rl_samples"], jobs["grade"]) == (7, 7 * 3, 7 + 7 * 3 * 4)

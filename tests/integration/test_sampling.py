@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import shutil
 import signal
 import subprocess
 import time
@@ -18,15 +20,19 @@ ENGINE = {"dtype": "float32", "max_num_seqs": 64, "enforce_eager": True, "kv_cac
           "enable_chunked_prefill": False, "max_num_batched_tokens": 4096}  # fmt: skip
 
 
-def command(small_run: Path, output: Path, samples: int, *extra) -> list[str]:
+def settings(small_run: Path, log: Path, samples: int, *extra) -> list:
+    """The command without its checkpoints."""
     benchmarks = [f"--benchmark={name}={small_run}/data/benchmarks/{name}.parquet" for name in ("easy", "hard")]
-    parts = [
-        python("evaluate"), SCRIPTS / "sample.py", "--name", "test", "--model", small_run / "toy/base/sft/model",
-        *benchmarks, "--instruction", INSTRUCTION, "--samples", samples, "--repetitions-per-shard", 4,
-        "--temperature", 1.0, "--top-p", 1.0, "--max-tokens", 64, "--seed", 5, "--engine", json.dumps(ENGINE),
-        "--output", output, "--log", output.with_suffix(".log"), *extra,
+    return [
+        python("evaluate"), SCRIPTS / "sample.py", *benchmarks, "--instruction", INSTRUCTION, "--samples", samples,
+        "--repetitions-per-shard", 4, "--temperature", 1.0, "--top-p", 1.0, "--max-tokens", 64, "--seed", 5,
+        "--engine", json.dumps(ENGINE), "--log", log, "--cache", log.parent / "cache", *extra,
     ]  # fmt: skip
-    return [str(part) for part in parts]
+
+
+def command(small_run: Path, output: Path, samples: int, *extra) -> list[str]:
+    one = ["--name", "test", "--model", small_run / "toy/base/sft/model", "--output", output]
+    return [str(part) for part in settings(small_run, output.with_suffix(".log"), samples, *one, *extra)]
 
 
 def sample(small_run: Path, output: Path, samples: int, *extra) -> dict:
@@ -132,6 +138,86 @@ def against_a_forward_pass(small_run: Path, shard: Path, benchmark: str) -> list
     known = [(ours, theirs) for ours, theirs, alike in rows if alike]
     assert len(known) >= 0.75 * len(rows)
     return known
+
+
+def made_from(model: Path, target: Path) -> Path:
+    """A copy of a model directory, to be changed."""
+    shutil.copytree(model, target)
+    return target
+
+
+def test_many_checkpoints_of_one_engine_are_as_each_from_its_own(small_run, tmp_path):
+    """Also on two devices, with stop tokens of their own, and with one whose weights are damaged among them."""
+    sft = small_run / "toy/arithmetic.shortest-64.ep1.lr1e-3/sft/model"
+    models = {"first": small_run / "toy/base/sft/model", "second": made_from(sft, tmp_path / "second"),
+              "broken": made_from(sft, tmp_path / "broken"), "third": sft}  # fmt: skip
+    # It stops at any digit.
+    vocabulary = json.loads((sft / "tokenizer.json").read_text())["model"]["vocab"]
+    generation = json.loads((sft / "generation_config.json").read_text())
+    generation["eos_token_id"] = [vocabulary[digit] for digit in "0123456789"]
+    (models["second"] / "generation_config.json").write_text(json.dumps(generation))
+    (models["broken"] / "model.safetensors").write_bytes(b"not weights")
+    out, log = tmp_path / "out", tmp_path / "together.log"
+
+    def together(*names: str) -> list:
+        return [part for name in names for part in ("--checkpoint", name, models[name], out / name)]
+
+    asked = [*settings(small_run, log, 4, "--devices", 2), *together(*models)]
+    result = run(*asked, env=environment(**VLLM), check=False)
+    assert result.returncode == 1
+    assert "error: broken: vLLM failed; finished shards are kept, a rerun draws the others." in result.stderr
+    assert not (out / "broken" / "samples.json").exists() and not shards(out / "broken")
+    text = log.read_text()
+    assert len(shards(out / "third")) == 2
+    # The one after the damaged one gets an engine of its own.
+    assert text.count("an engine started in ") == 2
+    [seconds] = re.findall(r"loaded into the running engine in ([\d.]+) s", text)
+    assert float(seconds) < 2
+    alone = tmp_path / "alone"
+    one = ["--name", "second", "--model", models["second"], "--output", alone]
+    run(*settings(small_run, alone.with_suffix(".log"), 4, *one), env=environment(**VLLM))
+    assert shards(out / "second") == shards(alone)
+    assert (out / "second/easy/identity.json").read_bytes() == (alone / "easy/identity.json").read_bytes()
+    rows = pd.concat(pd.read_parquet(path) for path in (out / "second").glob("*/samples/*.parquet"))
+    assert (rows["finish_reason"] == "stop").any() and not rows["response"].str.contains(r"\d.", regex=True).any()
+    # Snakemake removes samples.json before a job. It is made again without what takes long to import.
+    blocked = tmp_path / "blocked"
+    blocked.mkdir()
+    for module in ("torch", "vllm", "transformers"):
+        (blocked / f"{module}.py").write_text(f"raise SystemExit('{module} was imported')\n")
+    before = (out / "second" / "samples.json").read_bytes()
+    for name in ("first", "second", "third"):
+        (out / name / "samples.json").unlink()
+    asked = [*settings(small_run, log, 4, "--devices", 2), *together("first", "second", "third")]
+    run(*asked, env=environment(**VLLM, PYTHONPATH=str(blocked)))
+    assert (out / "second" / "samples.json").read_bytes() == before
+    assert json.loads(before)["drawn"]["responses"] == 2 * 8 * 4
+    # No cache is left in use, and none elsewhere.
+    assert len(list((tmp_path / "cache").glob("*/engine-*"))) == 2
+
+
+KEY = """
+import sys
+from pathlib import Path
+from vllm.engine.arg_utils import AsyncEngineArgs
+
+def key(path):
+    return AsyncEngineArgs(model=str(path), dtype="float32", max_model_len=64).create_engine_config().compute_hash()
+
+link, models = Path(sys.argv[1]), [Path(path).resolve() for path in sys.argv[2:]]
+for model in models:
+    link.unlink(missing_ok=True)
+    link.symlink_to(model)
+    print("KEY", key(link), key(model))
+"""
+
+
+def test_the_key_of_vllms_compile_cache_holds_the_models_path_and_stays_with_a_link(small_run, tmp_path):
+    models = [small_run / "toy" / recipe / "sft/model" for recipe in ("base", "arithmetic.shortest-64.ep1.lr1e-3")]
+    output = run(python("evaluate"), "-c", KEY, tmp_path / "model", *models, env=environment(**VLLM)).stdout
+    (link, first), (same, second) = re.findall(r"^KEY (\w+) (\w+)$", output, re.MULTILINE)
+    assert link == same
+    assert len({link, first, second}) == 3
 
 
 def test_shards_of_another_setting_are_never_mixed_in(small_run, tmp_path):

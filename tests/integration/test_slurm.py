@@ -115,6 +115,7 @@ REQUESTS = {
     "sft": {"gpu": 8, "gpu_model": "a100", "mem_mb": 3500, "runtime": 100},
     "rl": {"gpu": 8, "gpu_model": "a100", "mem_mb": 6000, "runtime": 4000},
     "samples": {"gpu": 2, "gpu_model": "a100", "mem_mb": 3300, "runtime": 30},
+    "rl_samples": {"gpu": 2, "gpu_model": "a100", "mem_mb": 3300, "runtime": 30},
     "generalization_loss": {"gpu": 1, "gpu_model": "a100", "mem_mb": 2200, "runtime": 20},
 }
 
@@ -202,7 +203,7 @@ def test_the_demo_is_whole(demo):
 
 
 def test_only_rules_that_are_not_local_become_jobs(demo):
-    assert set(demo) == {"subset", "sft", "generalization_loss", "rl", "samples", "grade"}
+    assert set(demo) == {"subset", "sft", "generalization_loss", "rl", "samples", "rl_samples", "grade"}
 
 
 @pytest.mark.parametrize("rule", REQUESTS)

@@ -144,7 +144,7 @@ def test_a_changed_recipe_reruns_only_what_depends_on_it(small_run, tmp_path):
     output = snakemake("-n", "--configfile", target).stdout
     jobs = dict(re.findall(r"^([a-z_]+) +(\d+)$", output, re.MULTILINE))
     assert jobs["sft"] == jobs["rl"] == jobs["generalization_loss"] == "1"
-    assert jobs["samples"] == "3"
+    assert jobs["samples"] == jobs["rl_samples"] == "1"
     assert not {"pretrained_model", "token_lengths", "subset", "rendered_prompts", "environment"} & set(jobs)
 
 
@@ -153,10 +153,10 @@ def test_a_changed_recipe_reruns_only_what_depends_on_it(small_run, tmp_path):
     [
         ("rl", {"learning_rate": 2.0e-4}, "rl", {"sft", "generalization_loss", "pretrained_model"}),
         ("sft", {"per_device_batch_size": 8}, "sft", {"pretrained_model", "token_lengths", "subset"}),
-        ("evaluation", {"samples_after_rl": 8}, "samples", {"sft", "rl"}),
+        ("evaluation", {"samples_after_rl": 8}, "rl_samples", {"sft", "rl", "samples"}),
         ("evaluation", {"rl_prompts": 16}, "rl_prompts_to_sample", {"sft", "rl", "rl_prompts"}),
         ("evaluation", {"temperature": 0.7}, "samples", {"sft", "rl", "subset"}),
-        ("evaluation", {"grading_timeout_seconds": 3.0}, "grade", {"samples", "rl"}),
+        ("evaluation", {"grading_timeout_seconds": 3.0}, "grade", {"samples", "rl_samples", "rl"}),
         ("sft", {"validation_examples": 33}, "subset", {"token_lengths", "pretrained_model"}),
         ("prompt", {"instruction": "Go."}, "arithmetic_world", {"environment"}),
         ("arithmetic_world", {"careful_share": 0.5}, "arithmetic_world", {"environment"}),

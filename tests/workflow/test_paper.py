@@ -9,7 +9,7 @@ from pandas.testing import assert_frame_equal
 from quagmires.config.experiment import Experiment
 from quagmires.config.loading import Files, parse
 from quagmires.planning.preflight import checked_experiment
-from quagmires.planning.resources import rl_request, samples_request, sft_request
+from quagmires.planning.resources import rl_request, rl_samples_request, samples_request, sft_request
 from support import ROOT
 
 GOLDEN = ROOT / "tests" / "workflow" / "golden" / "paper_run_sheet.tsv"
@@ -75,8 +75,10 @@ def test_jobs_ask_for_what_they_need(experiment):
     assert max(request.minutes for request in grpo) == 5 * 24 * 60
     # verl reserves 33 logical processors on 8 GPUs.
     assert all(request.processors >= 33 for request in grpo)
-    before, after = (
-        samples_request(experiment.checkpoints[path], experiment).minutes
-        for path in ("qwen3-4b-base/base/sft", "qwen3-4b-base/base/grpo/deepscaler/run1/checkpoint1")
-    )
-    assert after < before < 3 * 24 * 60
+    before = samples_request(experiment.checkpoints["qwen3-4b-base/base/sft"], experiment).minutes
+    run = experiment.rl_runs["qwen3-4b-base/base/grpo/deepscaler/run1"]
+    one = samples_request(experiment.checkpoints[run.checkpoint(1)], experiment).minutes
+    # All checkpoints of a run, one start.
+    after = rl_samples_request(run, experiment).minutes
+    assert one < after < 4 * one
+    assert after <= before + 45 < 3 * 24 * 60

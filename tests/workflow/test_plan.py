@@ -14,7 +14,8 @@ def test_demo_plans_one_of_everything_for_every_recipe(tmp_path):
     jobs = planned(snakemake("-n", "--configfile", overlay(tmp_path)).stdout)
     assert jobs["sft"] == 6
     assert jobs["rl"] == 7
-    assert jobs["samples"] == jobs["score"] == 7 + 14
+    assert jobs["samples"] == jobs["rl_samples"] == 7
+    assert jobs["score"] == 7 + 14
     assert jobs["grade"] == 21
     assert jobs["generalization_loss"] == 7
     assert jobs["rendered_prompts"] == 3

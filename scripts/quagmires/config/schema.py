@@ -323,6 +323,19 @@ class Evaluation(Block):
         return self
 
 
+class Cache(Block):
+    """Where an engine that samples keeps its compile caches (vLLM, Inductor, Triton): on the node's own disk."""
+
+    directory: str | None = Field(
+        None,
+        description="Made if it is not there; `$NAME` is a variable of the node. By default that for temporary files,"
+        " $TMPDIR or /tmp.",
+    )
+    keep_days: Annotated[float, Field(ge=0)] = Field(
+        7, description="A cache that no engine has used for so long is removed; with 0 each goes with its job."
+    )
+
+
 class Cluster(Block):
     """The nodes that jobs run on, from which jobs' requests are computed. Used for GPUs only."""
 
@@ -432,6 +445,7 @@ class Config(Block):
     rl: RL
     evaluation: Evaluation
     cluster: Cluster
+    cache: Cache = Cache()
     analysis: Analysis = Analysis()
     tables: dict[Name, TableSettings] = Field(default_factory=dict)
     figures: dict[Name, FigureSettings] = Field(default_factory=dict)

@@ -7,16 +7,13 @@ response holds up its own shard alone.
 
 import asyncio
 import os
-import signal
 import sys
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from quagmires.common import watchdog
 from quagmires.common.files import whole_file
 from quagmires.common.processes import REPORT_EVERY_SECONDS
 from quagmires.evaluation.shards import Shard, request_seed
@@ -24,12 +21,6 @@ from quagmires.evaluation.shards import Shard, request_seed
 # Sequences handed to the engine, in multiples of what it runs at a time: the rest is its queue.
 IN_FLIGHT = 2
 LOOK_EVERY_SECONDS = 0.02
-SHUTDOWN_SECONDS = 1
-STOP_WITHIN_SECONDS = 20
-DEFAULT_MAX_NUM_SEQS = 256
-# Of the model's own distribution: log-softmax of the logits before temperature and top-p. vLLM's default; a config that
-# says otherwise would change nothing but the meaning of what is stored.
-LOGPROBS = {"logprobs_mode": "raw_logprobs"}
 
 
 @dataclass(frozen=True)
@@ -85,54 +76,24 @@ class Draw:
         self._rows: dict[Shard, list[dict]] = {}
         self._waiting: dict[Shard, int] = {}
 
-    def run(self, model: Path, engine: dict[str, Any], missing: list[Shard]) -> Tally:
-        """Start the engine, draw `missing` shards and write each when it is whole.
+    async def run(self, llm: Any, missing: list[Shard], sequences: int) -> Tally:
+        """Draw `missing` shards with vLLM's engine and write each when it is whole.
 
-        Whatever ends it, vLLM's processes are ended too, and finished shards are kept.
+        Cancelled, it leaves finished shards, and no request in the engine.
+
+        Parameters
+        ----------
+        sequences
+            how many the engine works on at a time.
         """
-        guard = watchdog.start(os.getpid(), str(Path(__file__).resolve().parents[2]))
+        started = time.monotonic()
+        ticker = asyncio.create_task(self._tick(llm, started))
         try:
-            return asyncio.run(self._run(model, engine, missing))
+            await self._draw(llm, missing, IN_FLIGHT * sequences)
         finally:
-            watchdog.stop(guard)
-
-    async def _run(self, model: Path, engine: dict[str, Any], missing: list[Shard]) -> Tally:
-        settings = {"max_model_len": self.sampling.max_tokens, "seed": self.sampling.seed, **engine, **LOGPROBS}
-        llm = start_engine(model, settings)
-        task, loop = asyncio.current_task(), asyncio.get_running_loop()
-        # `asyncio.run` runs it as one.
-        assert task is not None
-        stopped: list[int] = []
-
-        def stop(number: int, _frame: Any) -> None:
-            stopped.append(number)
-            loop.call_soon_threadsafe(task.cancel)
-            # A loop that does not come to it must not hold up a node. The watchdog ends the engines then.
-            last_resort = threading.Timer(STOP_WITHIN_SECONDS, os._exit, (128 + number,))
-            last_resort.daemon = True
-            last_resort.start()
-
-        for number in (signal.SIGTERM, signal.SIGINT):
-            # The engine lives in processes of its own, which must end with this one.
-            signal.signal(number, stop)
-        try:
-            started = time.monotonic()
-            width = settings.get("max_num_seqs", DEFAULT_MAX_NUM_SEQS) * settings.get("data_parallel_size", 1)
-            ticker = asyncio.create_task(self._tick(llm, started))
-            try:
-                await self._draw(llm, missing, IN_FLIGHT * width)
-            finally:
-                ticker.cancel()
+            ticker.cancel()
             self.tally.seconds, self.tally.unfinished_tokens = time.monotonic() - started, 0
-            self.report(self.tally)
-        except asyncio.CancelledError:
-            raise SystemExit(128 + stopped[0] if stopped else 1) from None
-        except ExceptionGroup as group:
-            # All others were cancelled because of the first.
-            raise group.exceptions[0] from None
-        finally:
-            # All there is to keep is on disk.
-            llm.shutdown(timeout=SHUTDOWN_SECONDS)
+        self.report(self.tally)
         return self.tally
 
     async def _tick(self, llm: Any, started: float) -> None:
@@ -159,7 +120,7 @@ class Draw:
                 # Responses and not requests are counted: one long response holds up its request, not the engine.
                 while llm.output_processor.get_num_unfinished_requests() >= sequences:
                     await asyncio.sleep(LOOK_EVERY_SECONDS)
-                group.create_task(self._respond(llm, str(key), shard, problem_id))
+                group.create_task(self._respond(llm, f"{self.name} {key}", shard, problem_id))
                 # Hand it over before counting again.
                 await asyncio.sleep(0)
 
@@ -179,22 +140,6 @@ class Draw:
         self._waiting[shard] -= 1
         if self._waiting[shard] == 0:
             await asyncio.to_thread(write_shard, shard.path(self.output), self._rows.pop(shard))
-
-
-def start_engine(model: Path, settings: dict[str, Any]) -> Any:
-    """vLLM's asynchronous engine on a model directory; code in the directory is never run."""
-    from vllm.engine.arg_utils import AsyncEngineArgs
-    from vllm.platforms import current_platform
-    from vllm.v1.engine.async_llm import AsyncLLM
-
-    if current_platform.is_cpu() and settings.get("enforce_eager"):
-        # Whoever wants log-probabilities gets ranks too, by a function that is compiled at the first token in spite of
-        # `enforce_eager`: 18 s on one processor, 5 s where a cache has it. The engine's process reads this variable.
-        os.environ.setdefault("TORCHDYNAMO_DISABLE", "1")
-    arguments = AsyncEngineArgs(
-        model=str(model), trust_remote_code=False, disable_log_stats=True, enable_log_requests=False, **settings
-    )
-    return AsyncLLM.from_engine_args(arguments)
 
 
 def sampling_parameters(sampling: Sampling, repetitions: int, prompt_tokens: int, seed: int) -> Any:

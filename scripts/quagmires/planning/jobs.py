@@ -7,7 +7,7 @@ base model.
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from quagmires.config.experiment import COMMON, Experiment, RLRun, SFTRun
+from quagmires.config.experiment import COMMON, Checkpoint, Experiment, RLRun, SFTRun
 from quagmires.config.subset_names import BASE
 from quagmires.planning import resources
 from quagmires.planning.resources import Work
@@ -62,6 +62,8 @@ class Job:
     steps: int = 0
     responses: int = 0
     after: tuple[str, ...] = ()
+    # The checkpoints that a sampling job draws responses of.
+    samples_of: tuple[str, ...] = ()
     # A download is on a disk but in no queue.
     in_queue: bool = True
     # The first is the one that pays.
@@ -120,7 +122,9 @@ class _Planner:
         for dataset in (sft_dataset, *([COMMON] if self.experiment.sft[run.model].validation else [])):
             work = resources.loss_work(run, dataset, self.experiment, self.speeds)
             yield Job(f"{run.checkpoint}/loss.{dataset}", "loss", run.model, 0.0, work=work, after=trained)
-        yield from self._evaluation(run.checkpoint, "samples_before", trained)
+        checkpoint = self.experiment.checkpoints[run.checkpoint]
+        work = resources.samples_work(checkpoint, self.experiment, self.speeds)
+        yield from self._evaluation(run.checkpoint, "samples_before", [checkpoint], work, trained)
         for number in range(1, self.experiment.rl[run.model].runs + 1):
             yield from self._rl(RLRun(run, self.experiment.rl[run.model].algorithm, rl_dataset, number), trained)
 
@@ -160,16 +164,20 @@ class _Planner:
         steps = resources.rl_steps(run, self.experiment)
         rollouts = steps * settings.batch_size * settings.rollouts
         yield Job(run.path, "grpo", run.sft.model, kept, state, gone, work, steps, rollouts, after=after)
-        for index in range(1, settings.checkpoints + 1):
-            yield from self._evaluation(run.checkpoint(index), "samples_after", (run.path,))
+        checkpoints = resources.rl_checkpoints(run, self.experiment)
+        work = resources.rl_samples_work(run, self.experiment, self.speeds)
+        yield from self._evaluation(run.path, "samples_after", checkpoints, work, (run.path,))
 
-    def _evaluation(self, path: str, stage: str, after: tuple[str, ...]) -> Iterator[Job]:
-        checkpoint = self.experiment.checkpoints[path]
-        work = resources.samples_work(checkpoint, self.experiment, self.speeds)
-        count, samples = resources.responses(checkpoint, self.experiment), f"{path}/samples"
-        disk, model = _COMPRESSED_BYTES * work.tokens, checkpoint.model
-        yield Job(samples, stage, model, disk, work=work, responses=count, after=after)
-        yield Job(f"{path}/grades", "grade", model, _GRADE_BYTES * count, after=(samples,))
+    def _evaluation(
+        self, path: str, stage: str, checkpoints: list[Checkpoint], work: Work, after: tuple[str, ...]
+    ) -> Iterator[Job]:
+        """One job samples from all checkpoints; each is graded by its own."""
+        counts = [resources.responses(one, self.experiment) for one in checkpoints]
+        samples, model, paths = f"{path}/samples", checkpoints[0].model, tuple(one.path for one in checkpoints)
+        disk = _COMPRESSED_BYTES * work.tokens
+        yield Job(samples, stage, model, disk, work=work, responses=sum(counts), after=after, samples_of=paths)
+        for one, count in zip(paths, counts, strict=True):
+            yield Job(f"{one}/grades", "grade", model, _GRADE_BYTES * count, after=(samples,))
 
     def _size(self, run: SFTRun) -> float:
         return _WEIGHT_BYTES[self.speeds.accelerator] * self.speeds.size(run.model)

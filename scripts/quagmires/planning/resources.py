@@ -5,7 +5,7 @@ job that is cut off resumes where it was. The plan (costs.py) counts the same ex
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from quagmires.config.experiment import COMMON, Checkpoint, Experiment, RLRun, SFTRun
 from quagmires.config.schema import Cluster
@@ -122,6 +122,18 @@ def samples_work(checkpoint: Checkpoint, experiment: Experiment, speeds: Through
     return _work(settings.devices, tokens, speeds, model, "sampling", [speeds.speed(model, "sampling")])
 
 
+def rl_samples_work(run: RLRun, experiment: Experiment, speeds: Throughput) -> Work:
+    """Sampling from all checkpoints of one RL run, by one engine that starts once."""
+    each = [samples_work(one, experiment, speeds) for one in rl_checkpoints(run, experiment)]
+    return replace(each[0], tokens=sum(one.tokens for one in each), seconds=sum(one.seconds for one in each))
+
+
+def rl_checkpoints(run: RLRun, experiment: Experiment) -> list[Checkpoint]:
+    """The checkpoints of one RL run that are evaluated."""
+    count = experiment.rl[run.sft.model].checkpoints
+    return [experiment.checkpoints[run.checkpoint(index)] for index in range(1, count + 1)]
+
+
 def _work(
     devices: int, tokens: float, speeds: Throughput, model: str, stage: throughput.Stage, passes: list[Speed]
 ) -> Work:
@@ -149,6 +161,11 @@ def rl_request(run: RLRun, experiment: Experiment) -> Request:
 def samples_request(checkpoint: Checkpoint, experiment: Experiment) -> Request:
     """Sampling for all benchmarks of one checkpoint."""
     return _request(samples_work(checkpoint, experiment, throughput.of(experiment.config)), experiment.config.cluster)
+
+
+def rl_samples_request(run: RLRun, experiment: Experiment) -> Request:
+    """Sampling from all checkpoints of one RL run."""
+    return _request(rl_samples_work(run, experiment, throughput.of(experiment.config)), experiment.config.cluster)
 
 
 def memory_mb(cluster: Cluster, devices: int) -> int:

@@ -61,7 +61,8 @@ def _planned_hours(job: Job) -> float:
 def _seconds(job: Job, benchmarks: Path, results: Path) -> float | None:
     """What a job took, or None if it is not done or left no record."""
     if job.stage in _DRAWN:
-        return drawing_seconds(results / job.name.removesuffix("/samples") / "eval" / "samples.json")
+        each = [drawing_seconds(results / path / "eval" / "samples.json") for path in job.samples_of]
+        return None if None in each else sum(filter(None, each))
     if job.stage == "sft":
         return benchmark_seconds(benchmarks / "sft" / f"{job.name.removesuffix('/sft')}.tsv")
     # <model>/<recipe>/<algorithm>/<rl>/run<n> -> <algorithm>/<model>/<recipe>.<rl>.run<n>
