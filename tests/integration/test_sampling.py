@@ -281,16 +281,22 @@ def evaluate(small_run: Path, tmp_path: Path, n: int, *extra):
         )
     )
     return script(
-        "evaluate.py", "--model", small_run / "toy/base/sft/model", "--benchmarks", "easy,hard", "--n", n,
-        "--config", tmp_path / "benchmarks.yaml", "--accelerator", "cpu", "--output", tmp_path / "out", *extra,
+        "evaluate.py", "--benchmarks", "easy,hard", "--n", n, "--config", tmp_path / "benchmarks.yaml",
+        "--accelerator", "cpu", *extra,
     )  # fmt: skip
 
 
 def test_the_evaluation_tool_goes_from_a_model_to_a_table_and_grows(small_run, tmp_path):
-    output = evaluate(small_run, tmp_path, 16).stdout
+    base, sft = (small_run / "toy" / name / "sft/model" for name in ("base", "arithmetic.shortest-64.ep1.lr1e-3"))
+    out, other = tmp_path / "out", tmp_path / "other"
+    output = evaluate(small_run, tmp_path, 16, "--model", base, sft, "--output", out, other).stdout
+    assert (out / "sample.log").read_text().count("an engine started in ") == 1
+    # A table and results for each model.
+    assert output.index(f"are in {out}\n") < output.index(f"are in {other}\n")
+    assert json.loads((other / "samples.json").read_text())["identity"]["name"] == str(sft)
+    assert json.loads((other / "scores.json").read_text())["benchmarks"].keys() == {"easy", "hard"}
     assert "Pass@16" in output and "maj@16" in output and "average" in output
     assert "Distinct wrong answers among 16 samples" in output and "nats a token." in output
-    out = tmp_path / "out"
     # As shards were before log-probabilities were stored.
     for path in out.glob("*/samples/*.parquet"):
         pd.read_parquet(path).drop(columns="logprob_sum").to_parquet(path)
@@ -303,7 +309,7 @@ def test_the_evaluation_tool_goes_from_a_model_to_a_table_and_grows(small_run, t
     before = shards(out)
     pairs = tmp_path / "pairs.parquet"
     pd.DataFrame({"benchmark": ["easy"], "problem_id": ["easy-0"]}).to_parquet(pairs)
-    table = evaluate(small_run, tmp_path, 32, "--contaminated", pairs).stdout
+    table = evaluate(small_run, tmp_path, 32, "--model", base, "--output", out, "--contaminated", pairs).stdout
     assert "average, clean" in table and "Pass@32" in table
     assert {name: shards(out)[name] for name in before} == before
     grades = pd.read_parquet(out / "easy" / "grades.parquet")

@@ -1,6 +1,7 @@
 """The evaluation tool's settings and its table, without an engine."""
 
 import json
+import re
 
 import pytest
 
@@ -106,6 +107,21 @@ def test_a_model_that_is_nowhere_is_refused(tmp_path, monkeypatch):
     assert result.returncode == 1
     assert "error: --model: nobody/nothing is no directory, and cannot be had from the hub" in result.stderr
     assert len(result.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--model", "a", "b", "--output", "out"], "--output: 2 models and 1 outputs; give one for each"),
+        (["--model", "a", "a/", "--output", "one", "two"], "--model: a is there twice; remove one"),
+        (["--model", "a", "b", "--output", "one", "./one"], "--output: .*/one is there twice; remove one"),
+        (["--model", "a", "b", "--output", "one", "two", "--revision", "main"], "--revision: belongs to one model"),
+    ],
+)
+def test_each_of_several_models_has_an_output_of_its_own(arguments, words):
+    result = evaluate(*arguments, "--benchmarks", "math500", "--n", 1)
+    assert result.returncode == 1
+    assert re.match(f"error: {words}", result.stderr) and len(result.stderr.splitlines()) == 1
 
 
 def test_the_length_is_the_models_where_that_is_shorter(tmp_path):
