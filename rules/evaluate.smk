@@ -76,12 +76,16 @@ def cache_options():
     return f"{directory} --keep-cache-days {block.keep_days:g}"
 
 
+# Where sampling jobs that have an engine find the others that are due.
+WAITING = f"{LOGS}/samples/waiting.txt"
+
 # What is the same for both rules. The cache is none of the params: another place for it must not repeat a job.
 SAMPLING = (
     "HF_HUB_OFFLINE=1 VLLM_NO_USAGE_STATS=1 OMP_NUM_THREADS="
     + THREADS_PER_PROCESS
     + " {params.python} scripts/sample.py {params.options} --discard-others --log {log}"
     + cache_options()
+    + f" --waiting {WAITING}"
 )
 
 
@@ -172,6 +176,35 @@ rule rl_samples:
         + RL_RUN_WILDCARDS.replace("{", "{wildcards.")
         + "/checkpoint$index;"
         f" echo --checkpoint $checkpoint {ROOT}/$checkpoint/model {ROOT}/$checkpoint/eval; done)"
+
+
+def waiting_samples():
+    """The sampling jobs that are due, a line each: arguments of sample.py.
+
+    On a machine without a scheduler a job that has an engine draws for them too, once their models are there. A
+    cluster's jobs have the time of one, and all of them wait in its queue at once: there are none.
+    """
+    lines = []
+    for job in workflow.dag.needrun_jobs() if workflow.local_exec else []:
+        if job.rule.name in ("samples", "rl_samples"):
+            models = (
+                job.input.models if job.rule.name == "rl_samples" else [job.input.model]
+            )
+            folders = [os.path.dirname(path) for path in job.output]
+            names = [
+                os.path.relpath(os.path.dirname(folder), ROOT) for folder in folders
+            ]
+            checkpoints = " ".join(
+                f"--checkpoint {shlex.join(one)}"
+                for one in zip(names, models, folders, strict=True)
+            )
+            lines.append(f"{job.params.options} --discard-others {checkpoints}\n")
+    return "".join(lines)
+
+
+onstart:
+    if workflow.is_main_process:
+        write_text(WAITING, waiting_samples())
 
 
 rule grade:

@@ -3,12 +3,16 @@
 Runs in the evaluate environment. Each shard is written when whole; a rerun draws only the missing ones. The engine is
 started once: the next checkpoint's weights are loaded into it. A checkpoint of another architecture or tokenizer gets a
 new engine.
+
+Several such commands may run on one machine: a checkpoint is drawn by one of them. With --waiting a command goes on to
+checkpoints that other commands, not started yet, would need an engine for; those find them drawn.
 """
 
 import argparse
 import asyncio
 import json
 import os
+import shlex
 import sys
 import tempfile
 import traceback
@@ -23,10 +27,13 @@ from quagmires.common.errors import UserError
 from quagmires.common.files import read_json, read_record, remove, write_json
 from quagmires.common.terminal import Progress, say
 from quagmires.data.prompts import load_tokenizer, prompt_ids
-from quagmires.evaluation import engine, sampling, shards
+from quagmires.evaluation import engine, engine_folder, sampling, shards
 
 # The engine settings that change what is drawn; the others only change how fast.
 NUMERIC_ENGINE_SETTINGS = ("dtype", "quantization", "kv_cache_dtype")
+# What commands must have in common for one engine, but for the model.
+OF_THE_ENGINE = ("engine", "environment", "max_tokens", "seed")
+LOOK_EVERY_SECONDS = 0.5
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -65,6 +72,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="the node's own directory for compile caches; $NAME is an environment variable (default: %(default)s)",
     )  # fmt: skip
     parser.add_argument("--keep-cache-days", type=float, default=7, help="remove caches that were not used for so long")
+    parser.add_argument(
+        "--waiting",
+        type=Path,
+        help="a file of other such commands' arguments, a line each, to go on with where it exists",
+    )
     parser.add_argument("--log", type=Path, help="what vLLM prints goes here; progress stays on the terminal")
 
 
@@ -113,15 +125,20 @@ def run(options: argparse.Namespace) -> None:
     checkpoints = asked_for(options)
     # Before vLLM is imported: it reads them then.
     os.environ.update(options.environment)
-    options.engine |= data_parallel(options.engine, options.devices)
-    options.benchmark = {name: Path(path) for name, path in (item.split("=", 1) for item in options.benchmark)}
-    options.samples_of = samples_of(options.samples_of, options.benchmark)
+    settle(options)
     for checkpoint in checkpoints:
         check_context(checkpoint.model, options.max_tokens)
     due = [checkpoint for checkpoint in checkpoints if not is_on_record(options, checkpoint)]
     if due:
         engine.run(draw_all(options, due))
     sampling.end_process()
+
+
+def settle(options: argparse.Namespace) -> None:
+    """Options as they are used: vLLM's own settings, files by benchmark, numbers by benchmark."""
+    options.engine |= data_parallel(options.engine, options.devices)
+    options.benchmark = {name: Path(path) for name, path in (item.split("=", 1) for item in options.benchmark)}
+    options.samples_of = samples_of(options.samples_of, options.benchmark)
 
 
 def asked_for(options: argparse.Namespace) -> list[Checkpoint]:
@@ -182,19 +199,25 @@ def inputs_of(options: argparse.Namespace, identity: dict[str, Any]) -> str:
     )
 
 
+def recorded(options: argparse.Namespace, checkpoint: Checkpoint) -> dict[str, Any] | None:
+    """What samples.json says of all that is asked for, if it has been drawn."""
+    record = read_record(checkpoint.output / "drawn.json")
+    if not record or record.get("inputs") != inputs_of(options, identity_of(options, checkpoint)):
+        return None
+    there = all(shard.path(checkpoint.output).is_file() for shard in planned_shards(options))
+    return record["summary"] if there else None
+
+
 def is_on_record(options: argparse.Namespace, checkpoint: Checkpoint) -> bool:
     """Whether all that is asked for has been drawn; then samples.json is written from the record.
 
     Snakemake removes samples.json before a job, and then it takes seconds to have it again: neither vLLM nor torch nor
     a tokenizer is loaded.
     """
-    record = read_record(checkpoint.output / "drawn.json")
-    if not record or record.get("inputs") != inputs_of(options, identity_of(options, checkpoint)):
-        return False
-    if not all(shard.path(checkpoint.output).is_file() for shard in planned_shards(options)):
-        return False
-    write_json(checkpoint.output / "samples.json", record["summary"])
-    return True
+    summary = recorded(options, checkpoint)
+    if summary is not None:
+        write_json(checkpoint.output / "samples.json", summary)
+    return summary is not None
 
 
 async def draw_all(options: argparse.Namespace, checkpoints: list[Checkpoint]) -> None:
@@ -206,7 +229,6 @@ async def draw_all(options: argparse.Namespace, checkpoints: list[Checkpoint]) -
         Some failed; all others have been drawn.
     """
     library = Library(options)
-    failed: dict[str, UserError] = {}
     kinds: dict[str, list[Checkpoint]] = {}
     # Prompts that cannot be are refused before anything is drawn.
     for one in checkpoints:
@@ -214,14 +236,56 @@ async def draw_all(options: argparse.Namespace, checkpoints: list[Checkpoint]) -
     queue = [(kind, one) for kind, alike in kinds.items() for one in alike]
     settings = {"max_model_len": options.max_tokens, "seed": options.seed, **options.engine}
     living = engine.Engine(settings, options.cache, options.keep_cache_days)
+    failed: dict[str, UserError] = {}
+    try:
+        elsewhere = await draw_queue(options, library, living, queue, failed)
+        others = Others(options)
+        for _, one in elsewhere:
+            print(f"{one.name}: another process of this machine is at it; waiting", file=terminal.stream, flush=True)
+        # Checkpoints that another process is at: its work is not done twice, and ours goes on.
+        while elsewhere:
+            if not await others.draw_one(living):
+                await asyncio.sleep(LOOK_EVERY_SECONDS)
+            due = [(kind, one) for kind, one in elsewhere if not await asyncio.to_thread(is_on_record, options, one)]
+            elsewhere = await draw_queue(options, library, living, due, failed)
+        while not failed and await others.draw_one(living):
+            pass
+    finally:
+        # All there is to keep is on disk.
+        living.close()
+    if failed:
+        first, *more = failed
+        raise UserError(str(failed[first]) + (f" Failed too: {', '.join(more)}." if more else ""))
 
-    def planning(of: Checkpoint) -> asyncio.Task[Drawing]:
+
+async def draw_queue(
+    options: argparse.Namespace,
+    library: "Library",
+    living: engine.Engine,
+    queue: list[tuple[str, Checkpoint]],
+    failed: dict[str, UserError],
+) -> list[tuple[str, Checkpoint]]:
+    """Draw checkpoints with their kinds; those that another process of this machine is at are given back.
+
+    What is wrong with one goes to `failed`, by its name.
+    """
+    elsewhere = []
+    claims: dict[str, engine_folder.Claim] = {}
+
+    def planning(of: Checkpoint) -> asyncio.Task[Drawing] | None:
+        claim = engine_folder.claim(options.cache, of.output)
+        if claim is None:
+            return None
+        claims[of.name] = claim
         return asyncio.create_task(asyncio.to_thread(planned_drawing, options, library, of))
 
     ahead: asyncio.Task[Drawing] | None = None
     try:
         for position, (kind, one) in enumerate(queue):
             now, ahead = ahead or planning(one), None
+            if now is None:
+                elsewhere.append((kind, one))
+                continue
             try:
                 drawing = await now
                 if position + 1 < len(queue):
@@ -233,14 +297,75 @@ async def draw_all(options: argparse.Namespace, checkpoints: list[Checkpoint]) -
                 failed[one.name] = error
                 # Whatever state it is in, the next one gets an engine of its own.
                 living.close()
+            claims.pop(one.name).release()
     finally:
         if ahead:
             ahead.cancel()
-        # All there is to keep is on disk.
-        living.close()
-    if failed:
-        first, *others = failed
-        raise UserError(str(failed[first]) + (f" Failed too: {', '.join(others)}." if others else ""))
+        for claim in claims.values():
+            claim.release()
+    return elsewhere
+
+
+class Others:
+    """Checkpoints of other commands that the engine of this one can draw too, as soon as their models are there.
+
+    They get drawn.json alone: samples.json is their own command's output. What is wrong with one is left to that.
+    """
+
+    def __init__(self, options: argparse.Namespace):
+        self._waiting: list[argparse.Namespace] = []
+        self._seen: set[Path] = set()
+        self._libraries: dict[str, Library] = {}
+        parser = argparse.ArgumentParser()
+        add_arguments(parser)
+        there = options.waiting is not None and options.waiting.is_file()
+        for line in options.waiting.read_text(encoding="utf-8").splitlines() if there else []:
+            other = parser.parse_args(shlex.split(line))
+            settle(other)
+            other.cache, other.log = options.cache, options.log
+            if all(getattr(other, name) == getattr(options, name) for name in OF_THE_ENGINE):
+                self._waiting.append(other)
+
+    async def draw_one(self, living: engine.Engine) -> bool:
+        """Draw a checkpoint that is due and that no other process is at; False if there is none."""
+        for other in self._waiting:
+            try:
+                checkpoints = asked_for(other)
+            except UserError:
+                # Its model is still being trained.
+                continue
+            for one in checkpoints:
+                if one.output in self._seen or (claim := engine_folder.claim(other.cache, one.output)) is None:
+                    continue
+                self._seen.add(one.output)
+                try:
+                    if await self._draw(living, other, one):
+                        return True
+                except (UserError, OSError, ValueError) as error:
+                    print(f"{one.name}: left to its own job: {error}", file=sys.stderr, flush=True)
+                    # Whatever state the engine is in.
+                    living.close()
+                    self._waiting.clear()
+                    return False
+                finally:
+                    claim.release()
+        return False
+
+    async def _draw(self, living: engine.Engine, other: argparse.Namespace, one: Checkpoint) -> bool:
+        if await asyncio.to_thread(recorded, other, one) is not None:
+            return False
+        prompts = json.dumps([{name: str(path) for name, path in other.benchmark.items()}, other.instruction])
+        if prompts not in self._libraries:
+            self._libraries[prompts] = Library(other)
+        library = self._libraries[prompts]
+        check_context(one.model, other.max_tokens)
+        kind = engine.kind(one.model, library.texts(one).tokenizer, other.engine)
+        if not living.takes(kind):
+            return False
+        drawing = await asyncio.to_thread(planned_drawing, other, library, one)
+        drawn = await draw(other, living, kind, drawing) if drawing.missing else sampling.Tally()
+        record(other, drawing, drawn, finished=False)
+        return True
 
 
 class Library:
@@ -287,8 +412,8 @@ def planned_shards(options: argparse.Namespace) -> list[shards.Shard]:
     return planned
 
 
-def record(options: argparse.Namespace, drawing: Drawing, drawn: sampling.Tally) -> None:
-    """Write samples.json of a checkpoint that is whole, and drawn.json, from which a rerun makes it anew."""
+def record(options: argparse.Namespace, drawing: Drawing, drawn: sampling.Tally, finished: bool = True) -> None:
+    """Write drawn.json of a checkpoint that is whole, from which a rerun makes samples.json; that too if `finished`."""
     model, output = drawing.checkpoint.model, drawing.checkpoint.output
     summary = {
         "identity": drawing.identity,
@@ -312,7 +437,8 @@ def record(options: argparse.Namespace, drawing: Drawing, drawn: sampling.Tally)
         "hardware": provenance.hardware(),
     }
     write_json(output / "drawn.json", {"inputs": drawing.inputs, "summary": summary})
-    write_json(output / "samples.json", summary)
+    if finished:
+        write_json(output / "samples.json", summary)
 
 
 def data_parallel(engine: dict, devices: int) -> dict[str, int]:

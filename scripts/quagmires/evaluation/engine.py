@@ -77,6 +77,10 @@ class Engine:
         """How many sequences it works on at a time, on all devices."""
         return self.settings.get("max_num_seqs", DEFAULT_MAX_NUM_SEQS) * self.settings.get("data_parallel_size", 1)
 
+    def takes(self, kind: str) -> bool:
+        """Whether checkpoints of a kind can be loaded into the engine that is there, or none is there yet."""
+        return self._llm is None or kind == self._kind
+
     async def load(self, model: Path, kind: str) -> None:
         """Make `model` the one that is sampled from: in the living engine if it is of its kind, else in a new one."""
         started = time.monotonic()

@@ -5,13 +5,16 @@ vLLM's key of compiled graphs holds the path of the model: `ModelConfig.compute_
 the cache directory. The link points to one checkpoint after the other; the path stays, and with it what has been
 compiled, from checkpoint to checkpoint and from job to job of a node.
 
-A folder belongs to one process at a time, by a lock that ends with the process however that ends.
+A folder belongs to one process at a time, by a lock that ends with the process however that ends. Beside the folders
+are such locks for outputs: what one process of a node draws, no other draws.
 """
 
 import fcntl
+import hashlib
 import os
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -58,7 +61,31 @@ class EngineFolder:
             os.utime(self._lock)
         else:
             remove(self.path)
-        os.close(self._lock)
+        _unlock(self._lock)
+
+
+@dataclass
+class Claim:
+    """An output that this process alone writes, until `release`."""
+
+    _path: Path
+    _lock: int
+
+    def release(self) -> None:
+        """Let others have it."""
+        remove(self._path)
+        _unlock(self._lock)
+
+
+def claim(directory: Path, output: Path) -> Claim | None:
+    """The right to write an output, or None if another process of this node has it.
+
+    The directory is that of `take`, as are the errors.
+    """
+    with _own_directory(directory) as own:
+        path = own / f"output-{hashlib.sha256(bytes(output.resolve())).hexdigest()[:KIND_LETTERS]}"
+        lock = _lock(path)
+        return None if lock is None else Claim(path, lock)
 
 
 def take(directory: Path, kind: str, keep_days: float) -> EngineFolder:
@@ -78,24 +105,31 @@ def take(directory: Path, kind: str, keep_days: float) -> EngineFolder:
     UserError
         The directory cannot be written, or the folder in it is somebody else's.
     """
-    own = directory / f"quagmires-{os.getuid()}"
-    try:
-        own.mkdir(mode=0o700, parents=True, exist_ok=True)
-        # In a directory for all, such as /tmp, another user may have made it first, and compiled code is run from it.
-        if own.is_symlink() or own.stat().st_uid != os.getuid():
-            raise UserError(f"{own}: belongs to somebody else; set cache.directory to a directory of yours")
+    with _own_directory(directory) as own:
         _remove_unused(own, keep_days)
         for slot in count():
             path = own / f"engine-{kind[:KIND_LETTERS]}-{slot}"
             lock = _lock(path)
             if lock is not None:
                 return EngineFolder(path, keep_days, lock)
+    raise AssertionError("there is always another slot")
+
+
+@contextmanager
+def _own_directory(directory: Path) -> Iterator[Path]:
+    """This user's folder below a cache directory, made if need be; what fails with it ends in one line."""
+    own = directory / f"quagmires-{os.getuid()}"
+    try:
+        own.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # In a directory for all, such as /tmp, another user may have made it first, and compiled code is run from it.
+        if own.is_symlink() or own.stat().st_uid != os.getuid():
+            raise UserError(f"{own}: belongs to somebody else; set cache.directory to a directory of yours")
+        yield own
     except OSError as error:
         raise UserError(
             f"{error.filename or own}: no place for an engine's caches ({error.strerror}); set cache.directory to a"
             " directory of the node that can be written"
         ) from None
-    raise AssertionError("there is always another slot")
 
 
 def _remove_unused(own: Path, keep_days: float) -> None:
@@ -104,11 +138,11 @@ def _remove_unused(own: Path, keep_days: float) -> None:
         # Looked at before it is locked: taking the lock makes a file that is missing.
         if _last_use(path) < oldest and (lock := _lock(path)) is not None:
             remove(path)
-            os.close(lock)
+            _unlock(lock)
 
 
 def _folders(own: Path) -> Iterator[Path]:
-    return (path for path in own.iterdir() if path.name.startswith("engine-"))
+    return (path for path in own.iterdir() if path.name.startswith(("engine-", "output-")))
 
 
 def _last_use(path: Path) -> float:
@@ -135,3 +169,9 @@ def _lock(path: Path) -> int | None:
         pass
     os.close(lock)
     return None
+
+
+def _unlock(lock: int) -> None:
+    # A process that was forked meanwhile has the file open too: closing it would not do.
+    fcntl.flock(lock, fcntl.LOCK_UN)
+    os.close(lock)

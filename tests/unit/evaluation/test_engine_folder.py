@@ -1,6 +1,7 @@
 """A stable path and caches for each engine of a node: who gets which folder, and what is removed."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from quagmires.common.errors import UserError
-from quagmires.evaluation.engine_folder import take
+from quagmires.evaluation.engine_folder import claim, take
 from support import SCRIPTS
 
 KIND = "0123456789abcdef0123"
@@ -82,6 +83,24 @@ def test_with_no_days_a_cache_goes_with_its_job(tmp_path):
     assert folder.path.is_dir()
     folder.release()
     assert folders(tmp_path) == [held.path.name]
+
+
+def test_an_output_is_written_by_one_process_of_a_node(tmp_path):
+    held = claim(tmp_path, tmp_path / "one/eval")
+    assert held is not None and claim(tmp_path, tmp_path / "two/../one/eval") is None
+    other = claim(tmp_path, tmp_path / "two/eval")
+    assert other is not None
+    # A process that was forked meanwhile holds nobody up.
+    child = os.fork()
+    if child == 0:
+        time.sleep(60)
+        os._exit(0)
+    held.release()
+    assert claim(tmp_path, tmp_path / "one/eval") is not None
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    other.release()
+    assert len(folders(tmp_path)) == 1
 
 
 def test_a_place_that_cannot_be_is_one_line(tmp_path, monkeypatch):
