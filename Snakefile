@@ -31,6 +31,12 @@ if CONFIG.arithmetic_world:
 include: "rules/targets.smk"
 
 
+# In the place of the guard's own: Snakemake keeps the last block of this name.
+onstart:
+    refuse_what_would_hang()
+    write_text(WAITING, waiting_samples())
+
+
 rule all:
     """Everything the config asks for."""
     default_target: True

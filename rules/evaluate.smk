@@ -76,7 +76,9 @@ def cache_options():
     return f"{directory} --keep-cache-days {block.keep_days:g}"
 
 
-# Where sampling jobs that have an engine find the others that are due.
+# On a machine without a scheduler a job that has an engine draws for the other jobs that are due too, once their models
+# are there; here it finds them. A cluster's jobs have the time of one, and all of them wait in its queue at once.
+HERE = workflow.is_main_process and workflow.local_exec
 WAITING = f"{LOGS}/samples/waiting.txt"
 
 # What is the same for both rules. The cache is none of the params: another place for it must not repeat a job.
@@ -85,7 +87,7 @@ SAMPLING = (
     + THREADS_PER_PROCESS
     + " {params.python} scripts/sample.py {params.options} --discard-others --log {log}"
     + cache_options()
-    + f" --waiting {WAITING}"
+    + (f" --waiting {WAITING}" if HERE else "")
 )
 
 
@@ -179,32 +181,21 @@ rule rl_samples:
 
 
 def waiting_samples():
-    """The sampling jobs that are due, a line each: arguments of sample.py.
-
-    On a machine without a scheduler a job that has an engine draws for them too, once their models are there. A
-    cluster's jobs have the time of one, and all of them wait in its queue at once: there are none.
-    """
+    """The sampling jobs that are due, a line each: arguments of sample.py."""
     lines = []
-    for job in workflow.dag.needrun_jobs() if workflow.local_exec else []:
+    for job in workflow.dag.needrun_jobs() if HERE else []:
         if job.rule.name in ("samples", "rl_samples"):
-            models = (
-                job.input.models if job.rule.name == "rl_samples" else [job.input.model]
-            )
+            models = getattr(job.input, "models", None) or [job.input.model]
             folders = [os.path.dirname(path) for path in job.output]
-            names = [
-                os.path.relpath(os.path.dirname(folder), ROOT) for folder in folders
-            ]
-            checkpoints = " ".join(
+            names = [os.path.relpath(os.path.dirname(one), ROOT) for one in folders]
+            checkpoints = [
                 f"--checkpoint {shlex.join(one)}"
                 for one in zip(names, models, folders, strict=True)
+            ]
+            lines.append(
+                f"{job.params.options} --discard-others {' '.join(checkpoints)}\n"
             )
-            lines.append(f"{job.params.options} --discard-others {checkpoints}\n")
     return "".join(lines)
-
-
-onstart:
-    if workflow.is_main_process:
-        write_text(WAITING, waiting_samples())
 
 
 rule grade:

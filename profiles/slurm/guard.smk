@@ -24,7 +24,8 @@ if SLURM_PLUGIN:
     slurm.mend(SLURM_PLUGIN)
 
 
-onstart:
+def refuse_what_would_hang():
+    """Ends the start of a run on SLURM whose jobs would be waited for, or would write, where they must not."""
     if workflow.executor_plugin.name == "slurm":
         try:
             SLURM_PLUGIN.get_min_job_age()
@@ -32,3 +33,7 @@ onstart:
         except UserError as error:
             print(f"error: {error}", file=sys.stderr)
             raise SystemExit(1)
+
+
+onstart:
+    refuse_what_would_hang()
