@@ -100,9 +100,10 @@ benchmark-grading-memory: setup
 SMALL := results/demo-small
 benchmark-sampling: setup
 	@$(SNAKEMAKE) --configfile config/demo_small.yaml -- $(SMALL)/toy/base/sft/model/training.json \
-		$(SMALL)/data/benchmarks/hard.parquet .envs/evaluate-cpu/built.sha256 > logs/benchmark-sampling.log 2>&1 \
-		|| { tail -5 logs/benchmark-sampling.log; exit 1; }
+		$(SMALL)/toy/arithmetic.shortest-64.ep1.lr1e-3/sft/model/training.json $(SMALL)/data/benchmarks/hard.parquet \
+		.envs/evaluate-cpu/built.sha256 > logs/benchmark-sampling.log 2>&1 || { tail -5 logs/benchmark-sampling.log; exit 1; }
 	@$(BIN)/python benchmarks/sampling.py --model $(SMALL)/toy/base/sft/model --problems $(SMALL)/data/benchmarks/hard.parquet --n 1024
+	@$(BIN)/python benchmarks/checkpoints.py --models $(SMALL)/toy/*/sft/model --problems $(SMALL)/data/benchmarks/hard.parquet --n 256
 	@$(BIN)/python benchmarks/rivals.py --model $(SMALL)/toy/base/sft/model --samples 16 128
 
 benchmark-contamination: setup

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -77,13 +78,22 @@ def gone(process: psutil.Process, seconds: float = 30) -> bool:
     return True
 
 
-def test_more_samples_are_added_and_lost_shards_are_drawn_again_alike(small_run, tmp_path):
-    output = tmp_path / "eval"
+@pytest.fixture(scope="module")
+def drawn(small_run, tmp_path_factory) -> Path:
+    """An output folder with four responses to each problem."""
+    output = tmp_path_factory.mktemp("drawn") / "eval"
     sample(small_run, output, 4)
+    assert len(shards(output)) == 2
+    return output
+
+
+def test_more_samples_are_added_and_lost_shards_are_drawn_again_alike(small_run, drawn, tmp_path):
+    output = made_from(drawn, tmp_path / "eval")
     first = shards(output)
-    assert len(first) == 2
+    (output / "hard/samples/repetitions00000-00003.parquet").unlink()
     summary = sample(small_run, output, 8)
-    assert summary["drawn"]["responses"] == 2 * 8 * 4
+    # The lost one with other neighbours in the batch, in another order of work.
+    assert summary["drawn"]["responses"] == (2 + 1) * 8 * 4
     assert summary["chat_template_sha256"] and summary["generation_config"]["eos_token_id"]
     grown = shards(output)
     assert len(grown) == 4
@@ -91,10 +101,6 @@ def test_more_samples_are_added_and_lost_shards_are_drawn_again_alike(small_run,
     listed = sample(small_run, output, 4)["shards"]
     # Fewer samples delete nothing; they are only not counted.
     assert sum(map(len, listed.values())) == 2
-    assert shards(output) == grown
-    (output / "hard/samples/repetitions00000-00003.parquet").unlink()
-    # Engines on two devices, other neighbours in the batch, another order of work: the same text.
-    sample(small_run, output, 8, "--devices", 2)
     assert shards(output) == grown
     rows = pd.concat(pd.read_parquet(path) for path in output.glob("easy/samples/*.parquet"))
     assert sorted(rows["repetition"].unique()) == list(range(8))
@@ -140,14 +146,14 @@ def against_a_forward_pass(small_run: Path, shard: Path, benchmark: str) -> list
     return known
 
 
-def made_from(model: Path, target: Path) -> Path:
-    """A copy of a model directory, to be changed."""
-    shutil.copytree(model, target)
+def made_from(source: Path, target: Path) -> Path:
+    """A copy of a directory, to be changed."""
+    shutil.copytree(source, target)
     return target
 
 
 def test_many_checkpoints_of_one_engine_are_as_each_from_its_own(small_run, tmp_path):
-    """Also on two devices, with stop tokens of their own, and with one whose weights are damaged among them."""
+    """Also on two devices against one, with stop tokens of their own, and with damaged weights among them."""
     sft = small_run / "toy/arithmetic.shortest-64.ep1.lr1e-3/sft/model"
     models = {"first": small_run / "toy/base/sft/model", "second": made_from(sft, tmp_path / "second"),
               "broken": made_from(sft, tmp_path / "broken"), "third": sft}  # fmt: skip
@@ -173,10 +179,15 @@ def test_many_checkpoints_of_one_engine_are_as_each_from_its_own(small_run, tmp_
     assert text.count("an engine started in ") == 2
     [seconds] = re.findall(r"loaded into the running engine in ([\d.]+) s", text)
     assert float(seconds) < 2
-    alone = tmp_path / "alone"
-    one = ["--name", "second", "--model", models["second"], "--output", alone]
+    alone, ahead, waiting = tmp_path / "alone", tmp_path / "ahead", tmp_path / "waiting.txt"
+    # What another command waits for is drawn too, and left for it to finish.
+    other = [*settings(small_run, log, 4)[2:], "--checkpoint", "third", models["third"], ahead]
+    waiting.write_text(shlex.join(map(str, other)))
+    one = ["--name", "second", "--model", models["second"], "--output", alone, "--waiting", waiting]
     run(*settings(small_run, alone.with_suffix(".log"), 4, *one), env=environment(**VLLM))
     assert shards(out / "second") == shards(alone)
+    assert shards(out / "third") == shards(ahead)
+    assert (ahead / "drawn.json").is_file() and not (ahead / "samples.json").exists()
     assert (out / "second/easy/identity.json").read_bytes() == (alone / "easy/identity.json").read_bytes()
     rows = pd.concat(pd.read_parquet(path) for path in (out / "second").glob("*/samples/*.parquet"))
     assert (rows["finish_reason"] == "stop").any() and not rows["response"].str.contains(r"\d.", regex=True).any()
@@ -220,9 +231,8 @@ def test_the_key_of_vllms_compile_cache_holds_the_models_path_and_stays_with_a_l
     assert len({link, first, second}) == 3
 
 
-def test_shards_of_another_setting_are_never_mixed_in(small_run, tmp_path):
-    output = tmp_path / "eval"
-    sample(small_run, output, 4)
+def test_shards_of_another_setting_are_never_mixed_in(small_run, drawn, tmp_path):
+    output = made_from(drawn, tmp_path / "eval")
     before = shards(output)
     refused = run(*command(small_run, output, 4, "--temperature", 0.5), env=environment(**VLLM), check=False)
     assert refused.returncode == 1

@@ -38,6 +38,17 @@ def test_every_stage_leaves_its_results(small_run):
         assert "test, toy model" in (small_run / "figures" / f"{name}.svg").read_text()
 
 
+def test_an_engine_goes_on_from_checkpoint_to_checkpoint(small_run):
+    logs = ROOT / "logs" / "demo-small" / "samples" / "toy"
+    text = "".join(path.read_text() for path in logs.rglob("*.log"))
+    checkpoints = list(small_run.glob("toy/*/sft")) + list(small_run.glob("toy/*/grpo/sums/run1/checkpoint*"))
+    assert all((path / "eval/samples.json").is_file() for path in checkpoints) and len(checkpoints) == 6
+    # Each at most once, though several jobs may look for what is due.
+    loaded = re.findall(r"^\S+/demo-small/(\S+)/model: (?:an engine started|loaded into)", text, re.MULTILINE)
+    assert sorted(loaded) == sorted(str(path.relative_to(small_run)) for path in checkpoints)
+    assert text.count("an engine started") <= 4
+
+
 def test_predictors_have_what_they_need(small_run):
     metrics = pd.read_parquet(small_run / "metrics.parquet")
     numbers = ["entropy_before", "entropy_before_se", "entropy_after", "distinct_wrong", "distinct_wrong_se"]
