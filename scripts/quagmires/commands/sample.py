@@ -181,6 +181,8 @@ def identity_of(options: argparse.Namespace, checkpoint: Checkpoint) -> dict[str
         "name": checkpoint.name,
         "seed": options.seed,
         "repetitions_per_shard": options.repetitions_per_shard,
+        # Other kernels. None is what identities say that were written before there was a choice.
+        "batch_invariant": os.environ.get("VLLM_BATCH_INVARIANT") == "1" or None,
     }
 
 

@@ -143,3 +143,21 @@ def test_what_another_process_is_at_is_not_drawn_twice_and_holds_nobody_up(world
     assert world.drawn == ["second", "ready", "first"]
     assert "first: another process of this machine is at it; waiting" in capsys.readouterr().err
     assert files(world, "first") == {"samples.json", "drawn.json"}
+
+
+@pytest.mark.parametrize("first, then", [(None, "1"), ("1", None)])
+def test_samples_of_batch_invariant_kernels_and_of_others_are_never_mixed(world, monkeypatch, first, then):
+    def switch(value: str | None) -> None:
+        monkeypatch.delenv("VLLM_BATCH_INVARIANT", raising=False)
+        if value:
+            monkeypatch.setenv("VLLM_BATCH_INVARIANT", value)
+
+    model(world.folder / "one" / "model")
+    switch(first)
+    run(world, ["one"])
+    switch(then)
+    with pytest.raises(UserError, match="batch_invariant"):
+        run(world, ["one"], samples=4)
+    switch(first)
+    run(world, ["one"], samples=4)
+    assert world.drawn == ["one", "one"]
