@@ -3,8 +3,8 @@
     .envs/workflow/bin/python benchmarks/checkpoints.py --problems results/demo-small/data/benchmarks/hard.parquet \
         --models results/demo-small/toy/*/sft/model
 
-Whole commands are timed, in turn. The overhead of a checkpoint is what it adds to a command beyond the seconds in which
-its responses are drawn.
+Whole commands are timed, in turn. The overhead of a checkpoint is the time beside the seconds in which its responses
+are drawn: in a command of its own, and between the end of the one before and its own end in a command for all.
 """
 
 import argparse
@@ -15,8 +15,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from itertools import cycle, islice
+from itertools import cycle, islice, pairwise
 from pathlib import Path
+from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "scripts"))
@@ -47,15 +48,24 @@ def main() -> None:
             wall, drawn = draw(options, settings, asked, together)
             check_same(alone, together)
         fresh = sum(seconds for seconds, _ in each)
-        starts.append(statistics.mean(seconds - sum(drawing) for seconds, drawing in each))
-        # The first checkpoint pays for the start of the engine.
-        between.append((wall - sum(drawn) - starts[-1]) / (len(asked) - 1))
+        starts += [seconds - one.seconds for seconds, [one] in each]
+        between += [after.end - before.end - after.seconds for before, after in pairwise(drawn)]
         ratios.append(fresh / wall)
         print(f"run {number + 1}, {len(asked)} checkpoints: {fresh:.1f} s with an engine for each, {wall:.1f} s with"
-              f" one engine, of which {sum(drawn):.1f} s of drawing; the same responses", flush=True)  # fmt: skip
-    print(f"engine for each: {statistics.median(starts):.2f} s of overhead a checkpoint (medians)")
-    print(f"one engine: {statistics.median(between):.2f} s between two checkpoints (at most 2 are wanted)")
-    print(f"ratio, all commands with an engine each to one engine: {statistics.median(ratios):.2f}")
+              f" one engine, of which {sum(one.seconds for one in drawn):.1f} s of drawing; the same responses",
+              flush=True)  # fmt: skip
+    start, gap = statistics.median(starts), statistics.median(between)
+    print(f"an engine for each: {start:.2f} s of overhead a checkpoint (median of {len(starts)})")
+    print(f"one engine: {gap:.2f} s between two checkpoints, at most {max(between):.2f} s (median of {len(between)})")
+    print(f"ratio of overheads, one engine to an engine for each: {gap / start:.3f} (2 s at most are wanted)")
+    print(f"ratio, all commands with an engine for each to one command for all: {statistics.median(ratios):.2f}")
+
+
+class Drawn(NamedTuple):
+    """When a checkpoint was whole, and the seconds in which its responses were drawn."""
+
+    end: float
+    seconds: float
 
 
 def check_same(alone: Path, together: Path) -> None:
@@ -67,8 +77,8 @@ def check_same(alone: Path, together: Path) -> None:
 
 def draw(
     options: argparse.Namespace, settings: Settings, checkpoints: list[tuple[str, str]], output: Path
-) -> tuple[float, list[float]]:
-    """Wall seconds of one command, and the seconds in which each checkpoint's responses were drawn."""
+) -> tuple[float, list[Drawn]]:
+    """Wall seconds of one command, and when and how long each checkpoint was drawn."""
     block = settings.evaluation
     command = [ROOT / ".envs/evaluate-cpu/bin/python", ROOT / "scripts/sample.py",
                "--benchmark", f"problems={options.problems}", "--instruction", settings.prompt.instruction,
@@ -87,7 +97,8 @@ def draw(
     wall = time.monotonic() - started
     if result.returncode:
         raise SystemExit(f"sample.py failed: {result.stderr[-2000:]}")
-    return wall, [read_json(output / name / "samples.json")["drawn"]["seconds"] for name, _ in checkpoints]
+    files = [output / name / "samples.json" for name, _ in checkpoints]
+    return wall, [Drawn(path.stat().st_mtime, read_json(path)["drawn"]["seconds"]) for path in files]
 
 
 if __name__ == "__main__":
