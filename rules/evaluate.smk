@@ -1,5 +1,7 @@
 # Sampling by vLLM, grading by math-verify, and scores.
 
+from snakemake.io import IOFile
+
 
 def samples_request(wildcards):
     """What a sampling job asks of the cluster."""
@@ -120,14 +122,15 @@ def rl_samples_request(wildcards):
 
 
 def sampled_one_by_one(run):
-    """Whether an earlier version made samples.json of some of a run's checkpoints, in a job for each."""
-    folders = [
-        Path(f"{ROOT}/{one.path}/eval")
+    """Whether some of a run's checkpoints have been sampled by a job of rule `samples` each, as it was once for all."""
+    files = [
+        f"{ROOT}/{one.path}/eval/samples.json"
         for one in requests.rl_checkpoints(run, EXPERIMENT)
     ]
     return any(
-        (folder / "samples.json").is_file() and not (folder / "drawn.json").is_file()
-        for folder in folders
+        workflow.persistence.rule(IOFile(path)) == "samples"
+        for path in files
+        if os.path.isfile(path)
     )
 
 

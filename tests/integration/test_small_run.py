@@ -1,5 +1,6 @@
 """The whole workflow at toy size, with the real engines, and what a second run does."""
 
+import base64
 import json
 import re
 import shutil
@@ -135,6 +136,28 @@ def test_an_edited_comment_reruns_nothing(small_run):
             assert planned(SMALL) == set()
         finally:
             path.write_bytes(original)
+
+
+def test_checkpoints_that_were_sampled_one_by_one_stay_finished(small_run):
+    """As they were before all of an RL run were one job: Snakemake repeats a job whose inputs are others."""
+    records = {}
+    for folder in small_run.glob("toy/*/grpo/sums/run1/checkpoint*"):
+        folder = folder.relative_to(ROOT)
+        name = base64.b64encode(f"{folder}/eval/samples.json".encode()).decode()
+        benchmarks = f"{small_run.relative_to(ROOT)}/data/benchmarks/sets/easy+hard.txt"
+        records[ROOT / ".snakemake/metadata" / name] = sorted([f"{folder}/model", benchmarks])
+    before = {path: path.read_bytes() for path in records}
+    assert len(before) == 4
+    try:
+        for rule, reruns in (("samples", False), ("rl_samples", True)):
+            for path, inputs in records.items():
+                path.write_text(json.dumps({**json.loads(before[path]), "rule": rule, "input": inputs}))
+            assert ("rl_samples" in planned(SMALL)) == reruns
+            assert reruns or planned(SMALL) == set()
+    finally:
+        for path, record in before.items():
+            path.write_bytes(record)
+    assert planned(SMALL) == set()
 
 
 def changed(tmp_path: Path, **changes) -> Path:
