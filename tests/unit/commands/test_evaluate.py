@@ -1,10 +1,13 @@
+import argparse
 import json
 import sys
+from pathlib import Path
 
 import pytest
 
 from quagmires.commands import evaluate
 from quagmires.common import installation
+from quagmires.common.files import write_json
 
 SHOWS_ITS_PATH = """
 import json, os, sys
@@ -41,3 +44,38 @@ def test_a_step_that_fails_ends_the_command(tmp_path):
     with pytest.raises(SystemExit) as end:
         evaluate.start(sys.executable, ["no-such-step"], quiet=True)
     assert end.value.code != 0
+
+
+def test_of_several_models_one_that_fails_loses_no_other(tmp_path, monkeypatch):
+    """It has results of an earlier run, which are not taken for new ones."""
+    reported = []
+    for name, context in (("good", 4096), ("bad", 4096), ("short", 512)):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "config.json").write_text(json.dumps({"max_position_embeddings": context}))
+        (tmp_path / f"{name}-out").mkdir()
+        (tmp_path / f"{name}-out" / "samples.json").write_text("{}")
+
+    def sample(options, settings, models, problems):
+        drawn.append(([Path(one.name).name for one in models], models[0].max_tokens))
+        for one in models:
+            if not one.name.endswith("bad"):
+                write_json(one.output / "samples.json", {})
+        return int(any(one.name.endswith("bad") for one in models))
+
+    drawn: list[tuple[list[str], int]] = []
+    monkeypatch.setattr(evaluate.tool, "local_model", lambda model, revision, template: Path(model))
+    monkeypatch.setattr(evaluate, "prepare", lambda *arguments: {})
+    monkeypatch.setattr(evaluate, "sample", sample)
+    monkeypatch.setattr(evaluate, "grade_and_score", lambda *arguments: None)
+    monkeypatch.setattr(evaluate, "write_report", lambda output, name: reported.append(output.name))
+    parser = argparse.ArgumentParser()
+    evaluate.add_arguments(parser)
+    names = ("good", "bad", "short")
+    models, outputs = ([str(tmp_path / f"{name}{end}") for name in names] for end in ("", "-out"))
+    command = ["--model", *models, "--output", *outputs, "--benchmarks", "math500", "--n", "1"]
+    with pytest.raises(SystemExit) as end:
+        evaluate.run(parser.parse_args(command))
+    assert end.value.code == 1
+    # Those that share a length share an engine.
+    assert drawn == [(["good", "bad"], 4096), (["short"], 512)]
+    assert reported == ["good-out", "short-out"]
