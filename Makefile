@@ -1,4 +1,4 @@
-# make setup | demo | example | test | test-fast | evaluate-smollm2 | locks | lint | docs
+# make setup | demo | example | arena | test | test-fast | evaluate-smollm2 | locks | lint | docs
 #      benchmark-{grading,grading-memory,sampling,contamination,curation,dag,prediction,browse,coverage}
 #      backtest-{demo,simulation}
 PYTHON ?= python3.11
@@ -7,7 +7,7 @@ BIN := .envs/workflow/bin
 SNAKEMAKE := $(BIN)/snakemake --profile profiles/local --cores $(CORES)
 SETUP := .envs/workflow/setup.sha256
 
-.PHONY: docs setup demo example example-metrics test test-fast lint locks evaluate-smollm2 benchmark-grading \
+.PHONY: docs setup demo example arena example-metrics test test-fast lint locks evaluate-smollm2 benchmark-grading \
 	benchmark-grading-memory benchmark-sampling benchmark-contamination benchmark-curation benchmark-dag \
 	benchmark-prediction benchmark-browse benchmark-coverage backtest-simulation backtest-demo
 
@@ -35,6 +35,11 @@ example: setup
 	@$(EXAMPLE)
 	@$(EXAMPLE) --quiet all -- rank predict
 	@echo "All of it is simulated. Open results/example/report.html"
+
+# Every registered predictor on every study that has outcomes (docs/arena.md): seconds.
+arena: setup
+	@$(BIN)/quagmires arena > /dev/null
+	@echo "Open results/arena/arena.md and results/arena/arena.png"
 
 # The simulated metrics themselves, as they are committed (docs/example.md).
 example-metrics: setup

@@ -24,7 +24,7 @@ import statsmodels.api as sm
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "scripts"))
 
-from quagmires.prediction.predictors import PREDICTORS, Predictor  # noqa: E402
+from quagmires.prediction.predictors import LEVELS, Predictor, applicable  # noqa: E402
 from quagmires.prediction.rank_correlation import rank_agreement  # noqa: E402
 from quagmires.prediction.selection_cost import choice, leave_one_out  # noqa: E402
 from quagmires.prediction.split_validation import draw_splits, half, r2_over_splits, split_r2  # noqa: E402
@@ -50,7 +50,7 @@ def main() -> None:
     print(f"{options.models} models, {fitting} fitted, {options.splits:,} splits, one core, seed {options.seed}")
     print(f"{'predictor':<26}{'ours':>10}{'statsmodels':>14}{'ratio':>8}{'difference':>12}{'rank, leave-one-out':>22}")
     totals, worst = np.zeros(3), 0.0
-    for predictor in PREDICTORS.values():
+    for predictor in applicable(*LEVELS):
         ours = measure(
             lambda one=predictor: r2_over_splits(models, one, fitting, options.splits, options.seed), options.runs
         )

@@ -15,7 +15,7 @@ from mkdocs.structure.pages import Page
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "config/README.md", "envs/README.md")
-PAGES += ("results/example/README.md", "results/published/README.md")
+PAGES += ("results/example/README.md", "results/published/README.md", "results/published/retu/README.md")
 # A Markdown link or an HTML image, to a file of the repository and to a place in it: not to another site.
 LINK = re.compile(r'(?P<before>\]\(|src=")(?P<path>[^)"#\s:]+)(?P<after>#[^)"\s]*)?(?=[)"])')
 CODE = re.compile(r"^```.*?^```$|^(?:    [^\n]*\n)+|`[^`\n]+`", re.MULTILINE | re.DOTALL)

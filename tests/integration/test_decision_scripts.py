@@ -9,7 +9,7 @@ from quagmires.common.errors import UserError
 from quagmires.config.analysis_settings import AnalysisSettings, StudySettings
 from quagmires.config.schema import Analysis
 from quagmires.prediction.forecast import Question, forecast
-from quagmires.prediction.predictors import PREDICTORS
+from quagmires.prediction.predictors import applicable
 from quagmires.reporting.decision_files import WIDTH, publish
 from quagmires.simulation.known_truth import World
 
@@ -106,7 +106,7 @@ def test_rank_shows_outcomes_where_they_are_known(decide):
 def test_predict_foretells_those_without_rl_by_every_predictor(decide):
     text, table, document = decide(predict, without_rl(study("one", 10, 3), [1, 4, 6]))
     assert_same(table, document, "predictions")
-    assert table["predictor"].unique().tolist() == list(PREDICTORS)
+    assert table["predictor"].unique().tolist() == [one.name for one in applicable("dataset")]
     assert sorted(table["recipe"].unique()) == [f"traces.random-{number}k.ep2.lr1e-5" for number in (2, 5, 7)]
     shown = table[table["predictor"] == "pass_at_large_k"]
     assert shown["best_of_predicted"].sum() == pytest.approx(1)

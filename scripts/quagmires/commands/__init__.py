@@ -14,6 +14,7 @@ COMMANDS = {
     "rank": "put SFT models in the order to take them through RL",
     "predict": "predict how good SFT models will be after RL",
     "plan": "count what an experiment costs before it runs",
+    "arena": "judge all predictors on all studies that have outcomes",
     "compare": "compare two checkpoints on the same problems",
     "contamination": "find benchmark problems in a training set",
     "browse": "look through the responses of an evaluation in a browser",

@@ -15,7 +15,7 @@ from quagmires.common.errors import UserError
 from quagmires.config.analysis_settings import AnalysisSettings
 from quagmires.prediction.forecast import DEFAULT, Forecast, Question, forecast
 from quagmires.prediction.outcomes import KINDS
-from quagmires.prediction.predictors import PREDICTORS
+from quagmires.prediction.predictors import LEVELS, applicable
 from quagmires.reporting.decision_files import publish, records, studies_of
 from quagmires.reporting.decision_tables import OUTCOMES, show_forecast, show_heading, show_sentences, show_study
 
@@ -36,8 +36,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Do what the command line asks for."""
-    if options.predictor not in PREDICTORS:
-        raise UserError(f"--predictor: there is no {options.predictor!r}; choose one of {', '.join(PREDICTORS)}")
+    names = [one.name for one in applicable(*LEVELS)]
+    if options.predictor not in names:
+        raise UserError(f"--predictor: there is no {options.predictor!r}; choose one of {', '.join(names)}")
     settings = AnalysisSettings.read(options.analysis)
     question = Question(
         predictor=options.predictor,

@@ -13,7 +13,7 @@ from quagmires.config.schema import RL, SFT, Config, Model
 from quagmires.data.locations import local_files
 from quagmires.data.model_directories import model_problem, text_sha256
 from quagmires.evaluation.pass_at_k import powers_of_two
-from quagmires.prediction.predictors import PREDICTORS
+from quagmires.prediction.predictors import EARLY_RL, PREDICTORS
 from quagmires.training.base import Trainer
 from quagmires.training.llamafactory.settings import accumulation_steps
 from quagmires.training.trainers import TRAINERS
@@ -152,11 +152,12 @@ def check_numbers(experiment: Experiment, files: Files) -> None:
 
 
 def check_predictors(config: Config, files: Files) -> None:
-    """Refuse tables of predictors that are not registered."""
+    """Refuse tables of predictors that are not registered, or that metrics do not hold."""
+    stored = [name for name, one in PREDICTORS.items() if not EARLY_RL.intersection(one.needs)]
     for name, settings in config.tables.items():
         for position, predictor in enumerate(settings.predictors):
             where = ("tables", name, "predictors", position)
-            check_known(files, where, predictor, PREDICTORS, "predictor", "prediction/predictors.py")
+            check_known(files, where, predictor, stored, "predictor", "prediction/predictors.py")
 
 
 def _where(config: Config, model: str, stage: str, key: str) -> Location:

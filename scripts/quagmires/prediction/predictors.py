@@ -8,14 +8,15 @@ table, figure and decision. To add one:
         return [outcome_on(models, "majority_vote")]
 
 In labels, `{samples}` and `{large_k}` become the values of these columns. `rank` is for a predictor that orders models
-without any outcome; higher is better. Give `levels` if it does not apply to all studies.
+without any outcome; higher is better. Give `levels` if it does not apply to all studies. What others propose is in
+proposed_predictors.py: these are judged in the arena (arena.py) and stand in no other table unless it names them.
 
 How well predictors predict is the subject of split_validation.py (R2 over splits), rank_correlation.py and
 selection_cost.py (what choosing by a predictor costs).
 """
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -32,6 +33,18 @@ BASELINE = "pass_at_1"
 ROUNDING = 1e-12
 # After centring and scaling to length one, columns with a smaller share of their own are copies of the others.
 COLLINEAR = 1e-10
+# What has to be measured of each SFT model before a predictor is known, and so what it costs: see arena_costs.py.
+MEASUREMENTS = {
+    "samples": "the responses to the benchmarks' problems, as many as were drawn",
+    "loss": "the loss on the validation set of the model's own pool",
+    "common_loss": "the loss on the validation set of all pools",
+    "rl_samples": "responses to prompts of the RL set",
+    "early_score": "RL up to where it is first scored on the benchmarks, and that evaluation",
+    "early_reward": "the first tenth of RL",
+    "early_curve": "the first quarter of RL",
+}
+# Of these, what the arena computes from curves of RL: metrics do not hold it.
+EARLY_RL = frozenset({"early_score", "early_reward", "early_curve"})
 # What a predictor's function makes of models.
 Made = TypeVar("Made")
 
@@ -74,6 +87,8 @@ class Predictor:
     levels: frozenset[str]
     make_lines: Callable[[pd.DataFrame], list[Line]]
     score: Callable[[pd.DataFrame], pd.Series] | None = None
+    needs: tuple[str, ...] = ("samples",)
+    arena_only: bool = False
 
     def lines(self, models: pd.DataFrame) -> list[Line]:
         """The lines whose mean prediction is the predictor's.
@@ -122,6 +137,8 @@ def predictor(
     label: str,
     levels: Iterable[str] = LEVELS,
     rank: Callable[[pd.DataFrame], pd.Series] | None = None,
+    needs: Sequence[str] = ("samples",),
+    arena_only: bool = False,
 ) -> Callable[[Callable[[pd.DataFrame], list[Line]]], Callable[[pd.DataFrame], list[Line]]]:
     """Register the decorated function, models -> list of `Line`, as a predictor.
 
@@ -135,19 +152,25 @@ def predictor(
         of the studies it applies to.
     rank
         models -> (models,), higher is better; without it models are ranked pair by pair: see `ranking`.
+    needs
+        which of `MEASUREMENTS` it is made of.
+    arena_only
+        it is judged in the arena, and stands in no table, figure or decision that does not name it.
 
     Raises
     ------
     ValueError
-        the name is taken, or there is no such level.
+        the name is taken, or there is no such level or measurement.
     """
     if name in PREDICTORS:
         raise ValueError(f"there is a predictor {name} already; choose another name")
     if unknown := set(levels) - LEVELS:
         raise ValueError(f"predictor {name}: no level {min(unknown)}; levels are {', '.join(sorted(LEVELS))}")
+    if unknown := set(needs) - set(MEASUREMENTS):
+        raise ValueError(f"predictor {name}: no measurement {min(unknown)}; there are {', '.join(MEASUREMENTS)}")
 
     def register(function: Callable[[pd.DataFrame], list[Line]]) -> Callable[[pd.DataFrame], list[Line]]:
-        PREDICTORS[name] = Predictor(name, label, frozenset(levels), function, rank)
+        PREDICTORS[name] = Predictor(name, label, frozenset(levels), function, rank, tuple(needs), arena_only)
         return function
 
     return register
@@ -172,13 +195,19 @@ def pass_at_1(models: pd.DataFrame) -> list[Line]:
     "SFT generalization loss",
     levels=SAME_DISTRIBUTION,
     rank=lambda models: -models["generalization_loss"],
+    needs=["loss"],
 )
 def generalization_loss(models: pd.DataFrame) -> list[Line]:
     """outcome ~ generalization loss (Section 3.1)."""
     return [outcome_on(models, "generalization_loss")]
 
 
-@predictor("generalization_loss_gain", "SFT Pass@1 + gain by gen. loss", levels=SAME_DISTRIBUTION)
+@predictor(
+    "generalization_loss_gain",
+    "SFT Pass@1 + gain by gen. loss",
+    levels=SAME_DISTRIBUTION,
+    needs=["samples", "loss"],
+)
 def generalization_loss_gain(models: pd.DataFrame) -> list[Line]:
     """Pass@1 after SFT plus a gain ~ generalization loss: the other reading of Section 3.1 (Figure 5)."""
     loss, gain, before = (models[name].to_numpy(float) for name in ("generalization_loss", "gain", "pass_at_1"))
@@ -191,15 +220,18 @@ def pass_at_large_k(models: pd.DataFrame) -> list[Line]:
     return [outcome_on(models, "pass_at_large_k")]
 
 
-@predictor("average", "Gen. loss + Pass@large k ({large_k})", levels=SAME_DISTRIBUTION)
+@predictor("average", "Gen. loss + Pass@large k ({large_k})", levels=SAME_DISTRIBUTION, needs=["samples", "loss"])
 def average(models: pd.DataFrame) -> list[Line]:
     """The mean of the predictions from generalization loss and from Pass@large-k."""
     return generalization_loss(models) + pass_at_large_k(models)
 
 
 def applicable(*levels: str) -> list[Predictor]:
-    """The predictors that apply to studies of any of the levels, in the order they were registered."""
-    return [one for one in PREDICTORS.values() if one.levels.intersection(levels)]
+    """The predictors of tables, figures and decisions that apply to studies of any of the levels.
+
+    In the order they were registered, without those of the arena alone.
+    """
+    return [one for one in PREDICTORS.values() if one.levels.intersection(levels) and not one.arena_only]
 
 
 def known(models: pd.DataFrame, predictor: Predictor) -> np.ndarray:

@@ -7,7 +7,7 @@ from scipy.stats import norm, t
 from quagmires.prediction.bootstrap import DRAWS
 from quagmires.prediction.calibration import Calibration, NotEnoughModels, Smoother, predict_outcomes
 from quagmires.prediction.next_run import chances, next_runs
-from quagmires.prediction.predictors import PREDICTORS, Line, Predictor, fit_predict
+from quagmires.prediction.predictors import LEVELS, PREDICTORS, Line, Predictor, applicable, fit_predict
 
 LARGE_K, AVERAGE, GAIN = (PREDICTORS[name] for name in ("pass_at_large_k", "average", "generalization_loss_gain"))
 TWO_COLUMNS = Predictor(
@@ -73,7 +73,7 @@ def test_the_interval_of_a_predicted_gain_is_that_of_gains_moved_by_pass_at_1():
     assert intervals.to_numpy() == pytest.approx(expected.to_numpy() + new[["pass_at_1"]].to_numpy(), abs=1e-9)
 
 
-@pytest.mark.parametrize("predictor", [*PREDICTORS.values()], ids=list(PREDICTORS))
+@pytest.mark.parametrize("predictor", applicable(*LEVELS), ids=lambda one: one.name)
 def test_predictions_are_those_of_the_tables(predictor):
     models = world(9, 3)
     expected = fit_predict(predictor, models, np.arange(9) < 5)[5:]

@@ -7,6 +7,7 @@ import statsmodels.api as sm
 
 from quagmires.common.errors import UserError
 from quagmires.prediction.predictors import (
+    LEVELS,
     PREDICTORS,
     Line,
     Predictor,
@@ -100,7 +101,7 @@ def test_two_models_fit_a_line_through_both(models):
 
 def test_outcomes_not_fitted_are_not_seen(models):
     fit = np.arange(9) < 5
-    for one in PREDICTORS.values():
+    for one in applicable(*LEVELS):
         before = fit_predict(one, models, fit)
         hidden = models.copy()
         hidden.loc[5:, ["outcome", "gain"]] = np.nan

@@ -116,7 +116,7 @@ def _study_lines(
     block = settings.studies[study]
     theirs = PublishedStudy(block.model_title, block.level)
     rows = _rows(models, theirs, table, settings, published)
-    usable = [predictor for predictor in applicable(block.level) if predictor in predictors]
+    usable = [predictor for predictor in predictors if block.level in predictor.levels]
     found = {predictor.name: _statistics(models, predictor, rows, table, settings) for predictor in usable}
     # A difference of two predictors on different models would say more about the models.
     known_for = {predictor.name: tuple(known(models, predictor)) for predictor in usable} if len(models) else {}

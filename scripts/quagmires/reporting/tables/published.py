@@ -102,6 +102,10 @@ class Published:
         places = [place for number, of_study, place, _ in self._values if (number, of_study) == (table, study)]
         return list(dict.fromkeys(places))
 
+    def studies(self, table: int) -> list[PublishedStudy]:
+        """The studies that a table has, in its order."""
+        return list(dict.fromkeys(study for number, study, *_ in self._values if number == table))
+
     def copied_from(
         self, table: int | None, study: PublishedStudy, row: str = "all"
     ) -> tuple[int, PublishedRow] | None:
