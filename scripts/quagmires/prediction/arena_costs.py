@@ -28,7 +28,7 @@ class Costs:
 
     unit: str = ""
     amounts: Mapping[str, float] = field(default_factory=dict)
-    unknown: str = ""
+    unknown: str = "not given"
 
     def of(self, needs: Sequence[str]) -> float | None:
         """The cost of several measurements together, None where one is not known."""

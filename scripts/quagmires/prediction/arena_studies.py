@@ -284,7 +284,9 @@ def _require(path: Path, table: pd.DataFrame, good: pd.Series | None, column: st
     """Refuse a table with a cell that is not good, naming the first."""
     if good is not None and not good.all():
         place = int(np.flatnonzero(~good.to_numpy())[0])
-        raise UserError(f"{path}: line {place + 2}: {column} {table[column].iloc[place]!r} is {problem}")
+        value = table[column].iloc[place]
+        shown = repr(value) if isinstance(value, str) else f"{value:g}"
+        raise UserError(f"{path}: line {place + 2}: {column} {shown} is {problem}")
 
 
 def _once(path: Path, table: pd.DataFrame, key: Sequence[str]) -> None:

@@ -64,9 +64,9 @@ def ceiling(compute: np.ndarray, scores: np.ndarray, budget: float) -> float:
     Source: ScaleRL (Khatri et al. 2025), arXiv 2510.13786.
     """
     within = compute <= budget
-    x, y = compute[within] / budget, scores[within]
-    if len(x) < FEWEST_POINTS:
+    if within.sum() < FEWEST_POINTS:
         return float("nan")
+    x, y = compute[within] / budget, scores[within]
     start, x, rise = y[0], x[1:], y[1:] - y[0]
 
     def progress(exponent: float, log_midpoint: float) -> np.ndarray:

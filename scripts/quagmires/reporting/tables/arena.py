@@ -93,9 +93,11 @@ def shown_cost(line: pd.Series) -> str:
         return MISSING
     if line["cost"] == 0:
         return "0"
+    shown = f"{number(line['cost'])} {line['cost_unit']}"
+    if pd.isna(line["cost_share"]):
+        return shown
     part = "under 1%" if line["cost_share"] < 0.01 else share(line["cost_share"])
-    of_rl = f" ({part} of RL)" if pd.notna(line["cost_share"]) else ""
-    return f"{number(line['cost'])} {line['cost_unit']}{of_rl}"
+    return f"{shown} ({part} of RL)"
 
 
 def _difference(line: pd.Series, name: str, decimals: int) -> str:
