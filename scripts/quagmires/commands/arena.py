@@ -76,7 +76,7 @@ def run(options: argparse.Namespace) -> None:
     write_text(options.output / "arena.md", text)
     save(figure, options.output, "arena")
     print(text)
-    print(f"{len(PREDICTORS)} predictors on {len(studies)} studies: {options.output}", file=terminal.stream)
+    print(f"{len(PREDICTORS)} predictors, {len(studies)} studies judged: {options.output}", file=terminal.stream)
 
 
 def given_studies(options: argparse.Namespace) -> list[Study]:

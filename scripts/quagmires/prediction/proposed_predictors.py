@@ -45,6 +45,21 @@ def success_deviation(models: pd.DataFrame) -> list[Line]:
 
 
 @predictor(
+    "success_variance",
+    "Variance of the reward in a group",
+    rank=lambda models: models["rl_success_variance"],
+    needs=["rl_samples"],
+    arena_only=True,
+)
+def success_variance(models: pd.DataFrame) -> list[Line]:
+    """Mean over RL prompts of p (1 - p), times (g - 1) / g the expected variance of the rewards within a group of g.
+
+    The factor is the same for all models of a study. Higher is better: Aphale and Liu 2026, arXiv 2606.18487.
+    """
+    return [outcome_on(models, "rl_success_variance")]
+
+
+@predictor(
     "rollout_entropy",
     "Entropy of responses (T=1)",
     rank=lambda models: models["entropy_before"],

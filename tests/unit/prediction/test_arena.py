@@ -5,7 +5,7 @@ from scipy.stats import spearmanr
 
 from quagmires.prediction.arena import CHANCE, COLUMNS, judge
 from quagmires.prediction.arena_costs import Costs
-from quagmires.prediction.arena_studies import Study, table_studies
+from quagmires.prediction.arena_studies import Study, predictor_columns, table_studies
 from quagmires.prediction.early_rl import score_after
 from quagmires.prediction.predictors import PREDICTORS
 from support import ROOT
@@ -73,6 +73,19 @@ def test_differences_are_to_the_baseline_and_corrected(by_hand):
     assert (more.loc[tested.index, "tried"] == 3).all()
     smallest = tested.idxmin()
     assert more.loc[smallest, "rho_difference_p_holm"] == pytest.approx(min(1, 3 * tested.min()))
+
+
+def test_where_everything_was_measured_every_predictor_is_judged():
+    rng = np.random.default_rng(1)
+    columns = {name: rng.uniform(0.2, 0.8, 8) for name in predictor_columns()}
+    outcome = rng.uniform(0.3, 0.6, 8)
+    found = judge([study(list(outcome), gain=outcome - columns["pass_at_1"], **columns)], seed=1)
+    found = found[found["predictor"] != CHANCE].set_index("predictor")
+    assert (found["reason"] == "").all() and list(found.index) == list(PREDICTORS)
+    assert found[["rho", "rho_low", "rho_high", "regret_at_1", "top3_recall", "loo_mae"]].notna().all(axis=None)
+    compared = found.drop(index="pass_at_1")
+    assert (compared["tried"] == len(PREDICTORS) - 1).all()
+    assert (compared["rho_difference_p_holm"] >= compared["rho_difference_p"]).all()
 
 
 def test_another_baseline_can_be_asked_for():

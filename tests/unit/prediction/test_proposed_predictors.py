@@ -9,6 +9,7 @@ from quagmires.prediction.predictors import LEVELS, PREDICTORS, applicable, pred
 DIRECTIONS = {
     "informative_share": "higher",
     "success_deviation": "higher",
+    "success_variance": "higher",
     "rollout_entropy": "higher",
     "sft_regime": "lower",
     "common_loss": "lower",
