@@ -166,6 +166,8 @@ def test_another_outcome_can_be_predicted(decide):
 def test_mistakes_are_answered_in_one_line(decide, tmp_path):
     with pytest.raises(UserError, match="there is no 'luck'; choose one of pass_at_1, "):
         decide(predict, study("one", 5, 8), "--predictor", "luck")
+    with pytest.raises(UserError, match="there is no 'rollout_entropy'; choose one of pass_at_1"):
+        decide(predict, study("one", 5, 8), "--predictor", "rollout_entropy")
     with pytest.raises(UserError, match="none of the studies of toys"):
         decide(rank, study("one", 5, 8), levels={"other": "dataset"})
 

@@ -298,3 +298,9 @@ def test_a_registered_predictor_has_a_column_and_a_row():
         assert list(predictors_frame(METRICS, SETTINGS)["label"]).count("SFT tokens") == 3
     finally:
         PREDICTORS.pop("tokens", None)
+
+
+def test_a_predictor_of_the_arena_stands_in_tables_that_name_it_alone():
+    named = frame_of(statistic="spearman", studies=["llama"], predictors=["sft_regime"])
+    assert cell(named, "sft_regime")["note"] == ""
+    assert "sft_regime" not in set(frame_of(statistic="spearman", studies=["llama"])["predictor"])
