@@ -23,7 +23,7 @@ include: "rules/evaluate.smk"
 include: "rules/analysis.smk"
 
 
-if CONFIG.arithmetic_world:
+if CONFIG.walk_world:
 
     include: "rules/demo.smk"
 

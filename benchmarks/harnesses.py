@@ -72,18 +72,18 @@ class Outcome:
 
 def ours(work: Work) -> tuple[list[list], Callable[[], Outcome]]:
     """This project: sample, grade and score, one process after the other."""
-    benchmark, evaluation = work.folder / "sums.parquet", work.folder / "eval"
+    benchmark, evaluation = work.folder / "walks.parquet", work.folder / "eval"
     pd.DataFrame(work.rows)[["id", "problem", "answer"]].to_parquet(benchmark)
-    grades = evaluation / "sums" / "grades.parquet"
+    grades = evaluation / "walks" / "grades.parquet"
     engine = {key: value for key, value in work.engine.items() if key not in ("seed", "max_model_len")}
     sample = [ROOT / ".envs" / "evaluate-cpu" / "bin" / "python", SCRIPTS / "sample.py", "--name", "base"]
-    sample += ["--model", work.model, "--benchmark", f"sums={benchmark}", "--instruction", INSTRUCTION]
+    sample += ["--model", work.model, "--benchmark", f"walks={benchmark}", "--instruction", INSTRUCTION]
     sample += ["--samples", work.samples, "--repetitions-per-shard", 16, "--max-tokens", work.max_tokens]
     sample += ["--temperature", SAMPLING["temperature"], "--top-p", SAMPLING["top_p"], "--seed", work.seed]
     sample += ["--engine", json.dumps(engine), "--output", evaluation]
     grade = [sys.executable, SCRIPTS / "grade.py", "--responses", evaluation / "samples.json"]
-    grade += ["--shards-of", f"sums={benchmark}", "--output", evaluation]
-    score = [sys.executable, SCRIPTS / "score.py", "--grades", grades, "--benchmarks", "sums"]
+    grade += ["--shards-of", f"walks={benchmark}", "--output", evaluation]
+    score = [sys.executable, SCRIPTS / "score.py", "--grades", grades, "--benchmarks", "walks"]
     score += ["--scores", evaluation / "scores.json", "--counts", evaluation / "counts.parquet"]
 
     def read() -> Outcome:
@@ -106,12 +106,12 @@ def lm_eval(work: Work) -> tuple[list[list], Callable[[], Outcome]]:
     shutil.copy(RIVALS / "lm_eval_grading.py", work.folder)
     engine = ",".join(f"{key}={value}" for key, value in {"pretrained": work.model, **work.engine}.items())
     command = [work.environments / "lm-eval" / "bin" / "lm_eval", "run", "--model", "vllm", "--model_args", engine]
-    command += ["--tasks", "sums", "--include_path", work.folder, "--apply_chat_template", "--batch_size", "auto"]
+    command += ["--tasks", "walks", "--include_path", work.folder, "--apply_chat_template", "--batch_size", "auto"]
     command += ["--log_samples", "--output_path", output, "--seed", work.seed]
 
     def read() -> Outcome:
         (results,), (samples,) = output.rglob("results_*.json"), output.rglob("samples_*.jsonl")
-        score = read_json(results)["results"]["sums"]["accuracy,all"]
+        score = read_json(results)["results"]["walks"]["accuracy,all"]
         rows = list(iterate(samples))
         pairs = [(row["doc"]["answer"], response) for row in rows for response in row["resps"][0]]
         return Outcome(score, pairs, *generation(work.folder / "log.txt"))
@@ -128,11 +128,11 @@ def lighteval(work: Work) -> tuple[list[list], Callable[[], Outcome]]:
     for file in ("lighteval_model.py", "lighteval_task.py"):
         shutil.copy(RIVALS / file, work.folder)
     command = [work.environments / "lighteval" / "bin" / "lighteval", "custom", work.model, "lighteval_model.py"]
-    command += ["sums|0", "--custom-tasks", "lighteval_task.py", "--output-dir", output, "--save-details"]
+    command += ["walks|0", "--custom-tasks", "lighteval_task.py", "--output-dir", output, "--save-details"]
 
     def read() -> Outcome:
         (results,), (details,) = output.rglob("results_*.json"), output.rglob("details_*.parquet")
-        score = read_json(results)["results"]["sums|0"][f"avg@n:n={work.samples}"]
+        score = read_json(results)["results"]["walks|0"][f"avg@n:n={work.samples}"]
         table = pd.read_parquet(details)
         pairs = [
             (doc["choices"][0], text)

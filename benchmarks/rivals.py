@@ -30,9 +30,11 @@ from quagmires.common.errors import UserError, command_line  # noqa: E402
 from quagmires.common.files import remove, write_json  # noqa: E402
 from quagmires.common.processes import last_words  # noqa: E402
 from quagmires.data.prompts import load_tokenizer, prompt_ids, user_message  # noqa: E402
-from quagmires.simulation import arithmetic  # noqa: E402
+from quagmires.simulation import walks  # noqa: E402
 
 MODEL = ROOT / "results" / "demo" / "data" / "base_model"
+# The demo's world, whose moves its base knows.
+MOVES, WORLD_SEED = 400, 42
 BUILD_SECONDS = 900
 POLL_SECONDS = 0.1
 # Of lighteval's tasks, those that call the network when it starts, whatever task is asked for.
@@ -42,7 +44,7 @@ NETWORKED_TASKS = ("tiny_benchmarks.py", "hle.py", "mt_bench", "mix_eval")
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", type=Path, default=MODEL, help="model directory (default: the base of the demo)")
-    parser.add_argument("--problems", type=int, default=32, help="generated sums of four numbers")
+    parser.add_argument("--problems", type=int, default=32, help="generated walks of four moves")
     parser.add_argument("--samples", type=int, nargs="+", default=[64, 256], help="responses a problem, each a size")
     parser.add_argument("--max-tokens", type=int, default=96, help="prompt and response together")
     parser.add_argument("--repeats", type=int, default=2)
@@ -89,16 +91,17 @@ def measure(options: argparse.Namespace, environments: Path, temporary: Path, fa
 
 
 def problems(model: Path, count: int, seed: int) -> list[dict]:
-    """Sums with their prompt, the user turn that all tools put through the model's chat template."""
+    """Walks with their prompt, the user turn that all tools put through the model's chat template."""
     tokenizer = load_tokenizer(str(model))
-    chains = arithmetic.draw_distinct(random.Random(seed), count, set(), arithmetic.BENCHMARKS["medium"])
+    world = walks.World(MOVES, WORLD_SEED)
+    drawn = world.draw_distinct(random.Random(seed), walks.BENCHMARKS["medium"], count, set())
     return [
         {
             **row,
             "prompt": user_message(row["problem"], INSTRUCTION),
             "prompt_tokens": len(prompt_ids(tokenizer, row["problem"], INSTRUCTION)),
         }
-        for row in arithmetic.problem_rows("medium", chains)
+        for row in walks.problem_rows("medium", world, drawn)
     ]
 
 

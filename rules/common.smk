@@ -17,7 +17,7 @@ from quagmires.config import analysis_settings as analysis, engine_files, figure
 from quagmires.data import locations
 from quagmires.planning import preflight, progress, resources as requests
 from quagmires.prediction import metrics_file
-from quagmires.simulation import arithmetic
+from quagmires.simulation import walks
 from quagmires.training import runs
 from quagmires.training.checks import runs_to_check
 from quagmires.training.trainers import DEFAULTS, TRAINERS
@@ -36,7 +36,7 @@ def load_experiment():
         files = schema.Files([workflow.configfiles[-1], *workflow.configfiles[:-1]])
         parsed = schema.parse(config, files)
         experiment = preflight.checked_experiment(
-            parsed, files, arithmetic.made_files(parsed)
+            parsed, files, walks.made_files(parsed)
         )
         # The plan itself is printed before it is refused; Snakemake knows its targets only later. And stored metrics cost
         # nothing more.
@@ -66,7 +66,7 @@ BASE_ENVIRONMENT = TRAINERS["sft"]["llamafactory"].environment
 ENVIRONMENTS = list(
     dict.fromkeys(
         [SFT_ENVIRONMENT, RL_ENVIRONMENT, "evaluate"]
-        + ([BASE_ENVIRONMENT] if CONFIG.arithmetic_world else [])
+        + ([BASE_ENVIRONMENT] if CONFIG.walk_world else [])
     )
 )
 PYTHON = ".envs/workflow/bin/python"

@@ -1,24 +1,25 @@
 # The demo's world and its base model. No other stage knows that there is a demo.
 
-WORLD = CONFIG.arithmetic_world
+WORLD = CONFIG.walk_world
 WORLD_FILES = [
     f"{ROOT}/data/world/{name}"
-    for name in arithmetic.file_rows(
+    for name in walks.file_rows(
         WORLD.sft_problems, WORLD.rl_problems, WORLD.benchmark_problems
     )
 ]
 
 
-rule arithmetic_world:
+rule walk_world:
     """Generate problems, traces and the base model's training data from the seed."""
     output:
         WORLD_FILES,
         base=f"{ROOT}/data/world/base.jsonl",
     log:
-        f"{LOGS}/arithmetic_world.log",
+        f"{LOGS}/walk_world.log",
     localrule: True
     params:
         seed=CONFIG.seed,
+        moves=WORLD.moves,
         sft_problems=WORLD.sft_problems,
         rl_problems=WORLD.rl_problems,
         benchmark_problems=WORLD.benchmark_problems,
@@ -28,8 +29,8 @@ rule arithmetic_world:
     message:
         "Demo: generating problems and traces"
     shell:
-        "{PYTHON} scripts/make_arithmetic_world.py --output $(dirname {output.base}) --seed {params.seed}"
-        " --sft-problems {params.sft_problems} --rl-problems {params.rl_problems}"
+        "{PYTHON} scripts/make_walk_world.py --output $(dirname {output.base}) --seed {params.seed}"
+        " --moves {params.moves} --sft-problems {params.sft_problems} --rl-problems {params.rl_problems}"
         " --benchmark-problems {params.benchmark_problems} --base-examples {params.base_examples}"
         " --careful-share {params.careful_share} --instruction {params.instruction:q}"
         + LOGGED
@@ -38,7 +39,7 @@ rule arithmetic_world:
 rule untrained_model:
     """A tiny Llama with random weights and a tokenizer of its own."""
     input:
-        corpus=rules.arithmetic_world.output.base,
+        corpus=rules.walk_world.output.base,
         environment=environment(BASE_ENVIRONMENT),
     output:
         f"{ROOT}/data/untrained_model/config.json",
@@ -62,7 +63,7 @@ rule pretrained_model:
     """Train the tiny Llama with LLaMA-Factory: the demo's base model."""
     input:
         model=rules.untrained_model.output,
-        data=rules.arithmetic_world.output.base,
+        data=rules.walk_world.output.base,
         environment=environment(BASE_ENVIRONMENT),
     output:
         config=f"{ROOT}/data/base_model/config.json",

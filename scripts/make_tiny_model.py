@@ -1,6 +1,7 @@
 """Make a tiny Llama with random weights and a tokenizer of its own, to be pre-trained as the demo's base model."""
 
 import argparse
+import re
 from pathlib import Path
 
 from quagmires.common.errors import command_line
@@ -8,7 +9,9 @@ from quagmires.common.files import whole_directory
 from quagmires.common.tabular import iterate
 
 PAD, END, USER, ASSISTANT = "<|pad|>", "<|end|>", "<|user|>", "<|assistant|>"
-VOCABULARY = 400
+# Of what is neither a name nor a number of two digits.
+VOCABULARY = 350
+WORD = re.compile(r" [A-Z][a-z]+|[0-9]{2}")
 # Below 32, vLLM's CPU attention refuses the head size.
 HEAD_SIZE = 32
 CONTEXT = 256
@@ -32,27 +35,29 @@ def main() -> None:
     options = parser.parse_args()
 
     import torch
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+    from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
     tokenizer = Tokenizer(models.BPE(unk_token=None))
-    # Single digits, so that numbers are spelt the same way everywhere.
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
-        # Merges may cross words, so that the long fixed instruction costs a token or two and not thirty.
+        # Merges may cross words, so that the long fixed instruction costs a few tokens and not thirty; never digits.
         [
             pre_tokenizers.Digits(individual_digits=True),
             pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
         ]
     )
     tokenizer.decoder = decoders.ByteLevel()
-    rows = list(iterate(options.corpus))[:5000]
-    texts = [f"{row['prompt']}{row['response']}\nCheck:\n" for row in rows]
+    texts = [f"{row['prompt']}{row['response']}" for row in iterate(options.corpus)]
+    # A number or a name is one token everywhere, as in the vocabularies of large models a common word is.
+    words = sorted({word for text in texts for word in WORD.findall(text)})
     specials = [PAD, END, USER, ASSISTANT]
     alphabet = pre_tokenizers.ByteLevel.alphabet()
     trainer = trainers.BpeTrainer(
         vocab_size=VOCABULARY, special_tokens=specials, initial_alphabet=alphabet, show_progress=False
     )
-    tokenizer.train_from_iterator(texts, trainer)
+    # What lies between the words.
+    tokenizer.train_from_iterator((part for text in texts[:5000] for part in WORD.split(text)), trainer)
+    tokenizer.add_tokens([AddedToken(word, normalized=False) for word in words])
     wrapped = PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
         pad_token=PAD,

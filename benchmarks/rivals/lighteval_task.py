@@ -17,7 +17,7 @@ def doc(row: dict, task_name: str | None = None) -> Doc:
 
 TASKS_TABLE = [
     LightevalTaskConfig(
-        name="sums",
+        name="walks",
         prompt_function=doc,
         hf_repo=SETTINGS["data"],
         hf_subset="default",

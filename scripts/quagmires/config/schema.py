@@ -409,9 +409,10 @@ class Costs(Block):
     )
 
 
-class ArithmeticWorld(Block):
+class WalkWorld(Block):
     """The demo's generated problems and traces, and its tiny base model."""
 
+    moves: Annotated[int, Field(ge=5, le=1000)] = Field(description="Named moves, most of them rare in the base's data.")
     sft_problems: Positive
     rl_problems: Positive
     benchmark_problems: Positive
@@ -421,7 +422,7 @@ class ArithmeticWorld(Block):
     base_batch_size: Positive
     base_settings: str = Field(description="A LLaMA-Factory YAML for the base's pre-training.")
     careful_share: Annotated[float, Field(gt=0, lt=1)] = Field(
-        description="Share of step-by-step solutions in the base's pre-training data; the rest are hasty guesses."
+        description="Share of solutions that walk there in the base's pre-training data; the rest are guesses."
     )
     hidden_size: Positive
     layers: Positive
@@ -450,4 +451,4 @@ class Config(Block):
     tables: dict[Name, TableSettings] = Field(default_factory=dict)
     figures: dict[Name, FigureSettings] = Field(default_factory=dict)
     costs: Costs = Costs()
-    arithmetic_world: ArithmeticWorld | None = None
+    walk_world: WalkWorld | None = None

@@ -47,7 +47,7 @@ def check_sources(config: Config, files: Files, made: Mapping[str, int]) -> None
     Parameters
     ----------
     made
-        the paths that the workflow itself will make (simulation/arithmetic.py), with their rows.
+        the paths that the workflow itself will make (simulation/walks.py), with their rows.
     """
     if config.experiment in RESERVED:
         raise files.error(("experiment",), f"results/{config.experiment} is a folder of its own; choose another name")
@@ -63,7 +63,7 @@ def check_sources(config: Config, files: Files, made: Mapping[str, int]) -> None
             rows = sum(made[path] for path in paths if path in made) or source.rows
             if rows != source.rows:
                 raise files.error(
-                    (block, name, "rows"), f"the arithmetic world will have {rows} rows, not {source.rows}"
+                    (block, name, "rows"), f"the walk world will have {rows} rows, not {source.rows}"
                 )
     for name, model in config.models.items():
         _check_model(name, model, files, made)
@@ -86,8 +86,8 @@ def check_engine_files(experiment: Experiment, files: Files) -> None:
         raise files.error(
             ("sft", "trainer"), f"{config.sft.trainer} cannot keep the models of several epochs; remove `evaluate_at`"
         )
-    if config.arithmetic_world:
-        path, location = config.arithmetic_world.base_settings, ("arithmetic_world", "base_settings")
+    if config.walk_world:
+        path, location = config.walk_world.base_settings, ("walk_world", "base_settings")
         # Whatever does SFT.
         _check_engine_file(path, config.sft, TRAINERS["sft"]["llamafactory"], files, location)
 

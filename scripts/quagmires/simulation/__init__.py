@@ -1,1 +1,1 @@
-"""Worlds with a known truth: the demo's sums, the example, and worlds in which the statistics are tested."""
+"""Worlds with a known truth: the demo's walks, the example, and worlds in which the statistics are tested."""
