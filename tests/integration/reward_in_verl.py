@@ -42,7 +42,7 @@ data = DataProto.from_dict(
         "attention_mask": torch.cat([torch.ones_like(prompts), mask], dim=1),
     },
     non_tensors={
-        "data_source": np.array(["sums"] * 4, dtype=object),
+        "data_source": np.array(["goals"] * 4, dtype=object),
         "reward_model": np.array([{"style": "rule", "ground_truth": "42"}] * 4, dtype=object),
         "extra_info": np.array([{"index": i} for i in range(4)], dtype=object),
     },

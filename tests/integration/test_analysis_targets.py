@@ -7,7 +7,7 @@ import pytest
 from quagmires.config.analysis_settings import AnalysisSettings
 from support import ROOT, overlay, planned, snakemake
 
-RANDOM_500 = "arithmetic.random-500.ep1.lr5e-4"
+RANDOM_500 = "walks.random-500.ep1.lr5e-4"
 
 
 @pytest.fixture

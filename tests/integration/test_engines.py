@@ -44,7 +44,7 @@ def sft_command(small_run: Path, target: Path, devices: int = 1, engine: dict | 
                 "devices": devices, "cutoff_tokens": 128, "seed": 42, "engine": engine or {}, **run}  # fmt: skip
     return [
         python("sft"), SCRIPTS / "train_sft.py", "--name", "test", "--model", small_run / "data/base_model",
-        "--data", small_run / "data/sft/arithmetic/toy/shortest-64.jsonl", "--settings", ROOT / "config/sft_cpu.yaml",
+        "--data", small_run / "data/sft/walks/toy/shortest-64.jsonl", "--settings", ROOT / "config/sft_cpu.yaml",
         "--run", json.dumps(settings), "--save-steps", 80, "--work", target / "work", "--output", target / "model",
         "--log", target / "log",
     ]  # fmt: skip
@@ -166,7 +166,7 @@ def grpo_command(small_run: Path, target: Path, save_steps: int = 10) -> list:
                 "max_response_tokens": 64, "checkpoints": 2, "devices": 1, "seed": 42}  # fmt: skip
     return [
         python("grpo"), SCRIPTS / "train_rl.py", "--name", "test", "--model", small_run / "toy/base/sft/model",
-        "--data", small_run / "data/rl/sums/toy.parquet", "--settings", ROOT / "config/grpo_cpu.yaml",
+        "--data", small_run / "data/rl/goals/toy.parquet", "--settings", ROOT / "config/grpo_cpu.yaml",
         "--run", json.dumps(settings), "--accelerator", "cpu", "--save-steps", save_steps, "--work", target / "work",
         "--output", target, "--log", target / "log",
     ]  # fmt: skip
@@ -187,7 +187,7 @@ def test_a_killed_grpo_run_resumes_and_ends_in_the_same_weights(small_run, tmp_p
     assert saved_steps(tmp_path / "work" / "checkpoints")[:2] == [2, 3]
     assert not list((tmp_path / "work" / "checkpoints" / "global_step_2").rglob("optim*"))
     run_to_end(command)
-    whole = small_run / "toy/base/grpo/sums/run1"
+    whole = small_run / "toy/base/grpo/goals/run1"
     for index in (1, 2):
         weights = f"checkpoint{index}/model/model.safetensors"
         assert sha256_file(tmp_path / weights) == sha256_file(whole / weights)
@@ -232,23 +232,23 @@ print(json.dumps([total / tokens, tokens]))
 
 
 def test_generalization_loss_is_that_of_transformers(small_run):
-    folder = small_run / "toy/arithmetic.shortest-64.ep1.lr1e-3/sft"
-    data = small_run / "data/sft/arithmetic/toy/validation.jsonl"
-    ours = json.loads((folder / "generalization_loss.arithmetic.json").read_text())
+    folder = small_run / "toy/walks.shortest-64.ep1.lr1e-3/sft"
+    data = small_run / "data/sft/walks/toy/validation.jsonl"
+    ours = json.loads((folder / "generalization_loss.walks.json").read_text())
     result = run_to_end([python("sft"), "-c", LOSS_BY_TRANSFORMERS, folder / "model", data])
     loss, tokens = json.loads(result.stdout.splitlines()[-1])
     assert ours["generalization_loss"] == pytest.approx(loss, abs=1e-5)
     assert ours["tokens"] == tokens
-    examples = pd.read_parquet(folder / "generalization_loss.arithmetic.parquet")
+    examples = pd.read_parquet(folder / "generalization_loss.walks.parquet")
     assert len(examples) == ours["examples"] == 30
     assert examples["nll"].sum() / examples["tokens"].sum() == pytest.approx(ours["generalization_loss"], abs=1e-9)
 
 
 def test_the_loss_on_traces_of_several_pools_is_that_of_each_trace_in_its_own_set(small_run, tmp_path):
-    pool, sft = small_run / "data/sft/arithmetic", small_run / "toy/arithmetic.shortest-64.ep1.lr1e-3/sft"
-    named = [part for name in ("arithmetic", "again") for part in ("--pool", name, pool / "pool.parquet",
+    pool, sft = small_run / "data/sft/walks", small_run / "toy/walks.shortest-64.ep1.lr1e-3/sft"
+    named = [part for name in ("walks", "again") for part in ("--pool", name, pool / "pool.parquet",
                                                                    pool / "toy/lengths.parquet")]  # fmt: skip
-    script("select_common_validation.py", *named, "--from", "arithmetic", "again", "--examples", 10,
+    script("select_common_validation.py", *named, "--from", "walks", "again", "--examples", 10,
            "--validation-examples", 30, "--cutoff", 128, "--instruction", INSTRUCTION, "--seed", 42,
            "--output", tmp_path / "common.jsonl", "--manifest", tmp_path / "common.json")  # fmt: skip
     run_to_end([python("sft"), SCRIPTS / "generalization_loss.py", "--model", sft / "model",
@@ -256,17 +256,17 @@ def test_the_loss_on_traces_of_several_pools_is_that_of_each_trace_in_its_own_se
                 "--examples", tmp_path / "loss.parquet"])  # fmt: skip
     common, own = (
         pd.read_parquet(tmp_path / "loss.parquet"),
-        pd.read_parquet(sft / "generalization_loss.arithmetic.parquet"),
+        pd.read_parquet(sft / "generalization_loss.walks.parquet"),
     )
-    assert common["pool"].tolist() == ["arithmetic"] * 10 + ["again"] * 10
+    assert common["pool"].tolist() == ["walks"] * 10 + ["again"] * 10
     known = own.set_index("id")["nll"]
     for row in common.itertuples():
         assert row.nll == pytest.approx(known[row.id.removeprefix(f"{row.pool}/")], abs=1e-3)
     summary = json.loads((tmp_path / "loss.json").read_text())
-    assert summary["examples"] == 20 and {*summary["pools"]} == {"arithmetic", "again"}
+    assert summary["examples"] == 20 and {*summary["pools"]} == {"walks", "again"}
     assert summary["generalization_loss"] == pytest.approx(common["nll"].sum() / common["tokens"].sum())
     # Two names of one pool: the same traces, but for their names.
-    assert summary["pools"]["again"] == pytest.approx(summary["pools"]["arithmetic"])
+    assert summary["pools"]["again"] == pytest.approx(summary["pools"]["walks"])
 
 
 def test_our_reward_runs_in_verls_own_reward_loop(small_run):

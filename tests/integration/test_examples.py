@@ -96,7 +96,7 @@ def refusal(experiment) -> str:
     from quagmires.common.errors import UserError
     from quagmires.config.loading import Files, parse
     from quagmires.planning.preflight import checked_experiment
-    from quagmires.simulation.arithmetic import made_files
+    from quagmires.simulation.walks import made_files
 
     files = Files([ROOT / "config" / "base.yaml", experiment])
     with pytest.raises(UserError) as caught:

@@ -46,7 +46,7 @@ def test_every_wildcard_of_a_command_resolves(plan):
 
 
 def test_checkpoints_that_are_not_kept_go_once_they_are_sampled(tmp_path):
-    checkpoint = "results/plan-test/toy/base/grpo/sums/run1/checkpoint1/model"
+    checkpoint = "results/plan-test/toy/base/grpo/goals/run1/checkpoint1/model"
     kept, gone = (
         snakemake("-n", "--configfile", overlay(tmp_path, rl__keep_models=keep)).stdout for keep in (True, False)
     )
@@ -64,12 +64,12 @@ def test_run_sheet_lists_every_model(tmp_path):
     sheet.parent.rmdir()
     assert len(lines) == 8
     assert lines[0].startswith("study\tlevel\tmodel\trecipe")
-    assert "arithmetic.longest-500+shortest-500.ep1.lr5e-4" in lines[6]
+    assert "walks.longest-500+shortest-500.ep1.lr5e-4" in lines[6]
 
 
 def test_training_waits_for_prompt_parity(tmp_path):
-    sft = "results/plan-test/toy/arithmetic.random-500.ep1.lr5e-4/sft/model/training.json"
-    grpo = "results/plan-test/toy/base/grpo/sums/run1/metrics.jsonl"
+    sft = "results/plan-test/toy/walks.random-500.ep1.lr5e-4/sft/model/training.json"
+    grpo = "results/plan-test/toy/base/grpo/goals/run1/metrics.jsonl"
     for target in (sft, grpo):
         jobs = planned(snakemake("-n", "--configfile", overlay(tmp_path), "--", target).stdout)
         assert (jobs["prompt_parity"], jobs["rendered_prompts"]) == (1, 3)

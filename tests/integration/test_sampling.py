@@ -154,7 +154,7 @@ def made_from(source: Path, target: Path) -> Path:
 
 def test_many_checkpoints_of_one_engine_are_as_each_from_its_own(small_run, tmp_path):
     """Also on two devices against one, with stop tokens of their own, and with damaged weights among them."""
-    sft = small_run / "toy/arithmetic.shortest-64.ep1.lr1e-3/sft/model"
+    sft = small_run / "toy/walks.shortest-64.ep1.lr1e-3/sft/model"
     models = {"first": small_run / "toy/base/sft/model", "second": made_from(sft, tmp_path / "second"),
               "broken": made_from(sft, tmp_path / "broken"), "third": sft}  # fmt: skip
     # It stops at any digit.
@@ -224,7 +224,7 @@ for model in models:
 
 
 def test_the_key_of_vllms_compile_cache_holds_the_models_path_and_stays_with_a_link(small_run, tmp_path):
-    models = [small_run / "toy" / recipe / "sft/model" for recipe in ("base", "arithmetic.shortest-64.ep1.lr1e-3")]
+    models = [small_run / "toy" / recipe / "sft/model" for recipe in ("base", "walks.shortest-64.ep1.lr1e-3")]
     output = run(python("evaluate"), "-c", KEY, tmp_path / "model", *models, env=environment(**VLLM)).stdout
     (link, first), (same, second) = re.findall(r"^KEY (\w+) (\w+)$", output, re.MULTILINE)
     assert link == same
@@ -297,7 +297,7 @@ def evaluate(small_run: Path, tmp_path: Path, n: int, *extra):
 
 
 def test_the_evaluation_tool_goes_from_a_model_to_a_table_and_grows(small_run, tmp_path):
-    base, sft = (small_run / "toy" / name / "sft/model" for name in ("base", "arithmetic.shortest-64.ep1.lr1e-3"))
+    base, sft = (small_run / "toy" / name / "sft/model" for name in ("base", "walks.shortest-64.ep1.lr1e-3"))
     out, other = tmp_path / "out", tmp_path / "other"
     output = evaluate(small_run, tmp_path, 16, "--model", base, sft, "--output", out, other).stdout
     assert (out / "sample.log").read_text().count("an engine started in ") == 1

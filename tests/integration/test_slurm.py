@@ -109,7 +109,7 @@ def job(cluster: Cluster, number: str) -> dict[str, str]:
 
 # A name of its own for each session: what Snakemake remembers of an earlier one's files would repeat their jobs.
 DEMO = ROOT / "results" / f"demo-slurm-{os.getpid()}"
-SFT_WORK = DEMO / "toy" / "arithmetic.shortest-64.ep40.lr1e-3" / "sft"
+SFT_WORK = DEMO / "toy" / "walks.shortest-64.ep40.lr1e-3" / "sft"
 # Its engines run on processors and want no GPUs; here its jobs ask for some all the same.
 REQUESTS = {
     "sft": {"gpu": 8, "gpu_model": "a100", "mem_mb": 3500, "runtime": 100},
@@ -166,7 +166,7 @@ def reduced_demo(small_run: Path, folder: Path) -> Path:
     for path in (DEMO / "data" / "sft").rglob("shortest-64.*"):
         path.unlink()
     config = yaml.safe_load(SMALL.read_text())
-    del config["arithmetic_world"]
+    del config["walk_world"]
     config["experiment"] = DEMO.name
     config["studies"]["toy"] |= {"benchmarks": ["easy"], "recipes": [{"subset": "shortest-64", "epochs": 40}]}
     config["rl"] |= {"batch_size": 16, "checkpoints": 1}

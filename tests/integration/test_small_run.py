@@ -16,7 +16,7 @@ from quagmires.prediction.bootstrap import DRAWS
 from quagmires.reporting.captions import figure_caption
 from support import ROOT, SMALL, snakemake
 
-SFT = "toy/arithmetic.shortest-64.ep1.lr1e-3"
+SFT = "toy/walks.shortest-64.ep1.lr1e-3"
 
 
 def planned(*arguments) -> set[str]:
@@ -27,7 +27,7 @@ def planned(*arguments) -> set[str]:
 
 def test_every_stage_leaves_its_results(small_run):
     metrics = pd.read_parquet(small_run / "metrics.parquet")
-    assert list(metrics["recipe"]) == ["base", "arithmetic.shortest-64.ep1.lr1e-3"]
+    assert list(metrics["recipe"]) == ["base", "walks.shortest-64.ep1.lr1e-3"]
     numbers = metrics[["pass_at_1", "pass_at_large_k", "generalization_loss", "outcome", "gain"]]
     assert numbers.notna().all(axis=None)
     assert metrics["outcome_scores"].map(len).eq(2).all()
@@ -42,7 +42,7 @@ def test_every_stage_leaves_its_results(small_run):
 def test_an_engine_goes_on_from_checkpoint_to_checkpoint(small_run):
     logs = ROOT / "logs" / "demo-small" / "samples" / "toy"
     text = "".join(path.read_text() for path in logs.rglob("*.log"))
-    checkpoints = list(small_run.glob("toy/*/sft")) + list(small_run.glob("toy/*/grpo/sums/run1/checkpoint*"))
+    checkpoints = list(small_run.glob("toy/*/sft")) + list(small_run.glob("toy/*/grpo/goals/run1/checkpoint*"))
     assert all((path / "eval/samples.json").is_file() for path in checkpoints) and len(checkpoints) == 6
     # Each at most once, though several jobs may look for what is due.
     loaded = re.findall(r"^\S+/demo-small/(\S+)/model: (?:an engine started|loaded into)", text, re.MULTILINE)
@@ -65,30 +65,30 @@ def test_predictors_have_what_they_need(small_run):
 def test_rl_prompts_are_graded_and_in_no_score(small_run):
     folder = small_run / SFT / "sft" / "eval"
     counts = pd.read_parquet(folder / "rl_counts.parquet")
-    grades = pd.read_parquet(folder / "rl.sums" / "grades.parquet")
+    grades = pd.read_parquet(folder / "rl.goals" / "grades.parquet")
     assert grades["correct"].sum() == counts["c"].sum() and counts["n"].eq(8).all()
-    problems = pd.read_parquet(small_run / "data/rl/sums.problems.parquet")
+    problems = pd.read_parquet(small_run / "data/rl/goals.problems.parquet")
     assert len(counts) == 12 and set(counts["problem_id"]) < set(problems["id"])
     scores = json.loads((folder / "scores.json").read_text())
     assert list(scores["benchmarks"]) == ["easy", "hard"]
     assert set(pd.read_parquet(folder / "counts.parquet")["benchmark"]) == {"easy", "hard"}
-    assert scores["rl_prompts"]["rl.sums"]["pass_at_1"]["value"] == pytest.approx(grades["correct"].mean())
-    assert not (small_run / SFT / "grpo/sums/run1/checkpoint1/eval/rl.sums").exists()
+    assert scores["rl_prompts"]["rl.goals"]["pass_at_1"]["value"] == pytest.approx(grades["correct"].mean())
+    assert not (small_run / SFT / "grpo/goals/run1/checkpoint1/eval/rl.goals").exists()
 
 
 def test_training_is_on_record(small_run):
     record = json.loads((small_run / SFT / "sft" / "model" / "training.json").read_text())
     assert record["steps"] == 4
     assert [point["step"] for point in record["loss_curve"]] == [1, 2, 3, 4]
-    manifest = json.loads((small_run / "data/sft/arithmetic/toy/shortest-64.manifest.json").read_text())
+    manifest = json.loads((small_run / "data/sft/walks/toy/shortest-64.manifest.json").read_text())
     assert record["tokens_seen"] == manifest["prompt_tokens"] + manifest["response_tokens"]
     assert record["versions"]["llamafactory"] == "0.9.5"
-    steps = [json.loads(line) for line in (small_run / SFT / "grpo/sums/run1/metrics.jsonl").read_text().splitlines()]
+    steps = [json.loads(line) for line in (small_run / SFT / "grpo/goals/run1/metrics.jsonl").read_text().splitlines()]
     assert [one["step"] for one in steps] == [1, 2, 3, 4]
     assert all(0 <= one["critic/score/mean"] <= 1 for one in steps)
     for index, step in ((1, 2), (2, 4)):
         checkpoint = json.loads(
-            (small_run / SFT / f"grpo/sums/run1/checkpoint{index}/model/checkpoint.json").read_text()
+            (small_run / SFT / f"grpo/goals/run1/checkpoint{index}/model/checkpoint.json").read_text()
         )
         assert (checkpoint["step"], checkpoint["of_steps"]) == (step, 4)
         assert checkpoint["versions"]["verl"] == "0.9.1"
@@ -192,9 +192,9 @@ def test_a_changed_recipe_reruns_only_what_depends_on_it(small_run, tmp_path):
         ("evaluation", {"temperature": 0.7}, "samples", {"sft", "rl", "subset"}),
         ("evaluation", {"grading_timeout_seconds": 3.0}, "grade", {"samples", "rl_samples", "rl"}),
         ("sft", {"validation_examples": 33}, "subset", {"token_lengths", "pretrained_model"}),
-        ("prompt", {"instruction": "Go."}, "arithmetic_world", {"environment"}),
-        ("arithmetic_world", {"careful_share": 0.5}, "arithmetic_world", {"environment"}),
-        ("arithmetic_world", {"hidden_size": 96}, "untrained_model", {"arithmetic_world", "environment"}),
+        ("prompt", {"instruction": "Go."}, "walk_world", {"environment"}),
+        ("walk_world", {"careful_share": 0.5}, "walk_world", {"environment"}),
+        ("walk_world", {"hidden_size": 96}, "untrained_model", {"walk_world", "environment"}),
     ],
 )
 def test_a_setting_reruns_its_stage_and_what_follows(small_run, tmp_path, block, values, first, untouched):
@@ -208,7 +208,7 @@ def test_a_setting_reruns_its_stage_and_what_follows(small_run, tmp_path, block,
     [
         ("sft", {"save_steps": 3, "stall_minutes": 7}),
         ("rl", {"save_steps": 1, "stall_minutes": 7}),
-        ("sft_datasets", {"arithmetic": {"path": "results/demo-small/data/world/sft_pool.jsonl", "rows": 360,
+        ("sft_datasets", {"walks": {"path": "results/demo-small/data/world/sft_pool.jsonl", "rows": 360,
                                          "kept_rows": 360}}),
         ("cluster", {"max_hours": 24}),
     ],

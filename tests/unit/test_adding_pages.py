@@ -169,7 +169,7 @@ def check_algorithm(folder: Path) -> None:
     config = laid_over(files.merged(), yaml.safe_load(chosen))
     experiment = expand(parse(config, files), files)
     assert experiment.algorithm_title == "OPO"
-    run = experiment.rl_runs["toy/base/opo/sums/run1"]
+    run = experiment.rl_runs["toy/base/opo/goals/run1"]
     made = overrides(rl_settings(run, experiment), folder, folder, folder, folder, 512, [1])
     assert "algorithm.adv_estimator=opo" in made
     caption = figure_caption("grpo_training", analysis_settings(experiment.config, experiment.sheet))

@@ -55,14 +55,14 @@ def test_rl_prompts_are_sampled_in_the_jobs_of_sft_models_alone(tmp_path):
     assert jobs["samples"] == jobs["rl_samples"] == 7
     assert jobs["grade"] == jobs["score"] == 7 + 14
     assert jobs["rl_prompts_to_sample"] == 1
-    path = "results/plan-test/data/rl/sums/toy.sampled.parquet"
+    path = "results/plan-test/data/rl/goals/toy.sampled.parquet"
     assert f"--number 128 --seed 42 --output {path}" in output
     commands = {name: [line for line in output.splitlines() if f"scripts/{name}.py" in line]
                 for name in ("sample", "grade", "score")}  # fmt: skip
     for name, given in (
-        ("sample", (f"rl.sums={path}", "--samples-of rl.sums=32 ")),
-        ("grade", (f"rl.sums={path}",)),
-        ("score", ("--rl-prompts rl.sums=16 ",)),
+        ("sample", (f"rl.goals={path}", "--samples-of rl.goals=32 ")),
+        ("grade", (f"rl.goals={path}",)),
+        ("score", ("--rl-prompts rl.goals=16 ",)),
     ):
         # An RL run's checkpoints are one sampling job.
         assert len(commands[name]) == (14 if name == "sample" else 21)
@@ -73,7 +73,7 @@ def test_rl_prompts_are_sampled_in_the_jobs_of_sft_models_alone(tmp_path):
 def test_without_rl_prompts_no_command_knows_of_them(tmp_path):
     """Else Snakemake would repeat what was done before there were any."""
     output = snakemake("-n", "-p", "--configfile", overlay(tmp_path)).stdout
-    assert "rl.sums=" not in output and "--samples-of" not in output and "rl_prompts_to_sample" not in output
+    assert "rl.goals=" not in output and "--samples-of" not in output and "rl_prompts_to_sample" not in output
 
 
 LADDER = {"subset": "random-60", "epochs": 8, "evaluate_at": [1, 2, 4, 8]}
@@ -92,7 +92,7 @@ def test_a_ladder_is_one_training_and_each_of_its_models_goes_its_own_way(tmp_pa
     rungs = re.findall(
         r"adopt_rung.py --ladder \S+ (\S+)/sft/ladder/\S+ --epoch (\d) --output \S+ (\S+)/sft/m", result.stdout
     )
-    run, *others = (f"results/plan-test/toy/arithmetic.random-60.ep8{at}.lr5e-4" for at in ("", "at1", "at2", "at4"))
+    run, *others = (f"results/plan-test/toy/walks.random-60.ep8{at}.lr5e-4" for at in ("", "at1", "at2", "at4"))
     assert sorted(rungs) == [(run, epoch, model) for epoch, model in zip("1248", (*others, run), strict=True)]
 
 
@@ -120,9 +120,9 @@ def test_a_ladder_that_cannot_be_is_refused_before_anything_is_planned(tmp_path)
 
 def test_a_validation_set_of_several_pools_is_made_once_and_measured_for_every_model(tmp_path):
     demo = yaml.safe_load((ROOT / "config" / "demo.yaml").read_text())
-    pool = {**demo["sft_datasets"]["arithmetic"], "path": "results/plan-test/data/world/sft_pool.jsonl"}
+    pool = {**demo["sft_datasets"]["walks"], "path": "results/plan-test/data/world/sft_pool.jsonl"}
     changes = {
-        "sft_datasets": {"arithmetic": pool, "other": pool},
+        "sft_datasets": {"walks": pool, "other": pool},
         "sft__validation": {"from": ["other"], "examples": 100},
     }
     result = snakemake("-n", "-p", "--configfile", overlay(tmp_path, **changes))
@@ -132,7 +132,7 @@ def test_a_validation_set_of_several_pools_is_made_once_and_measured_for_every_m
     assert (jobs["pool"], jobs["token_lengths"]) == (2, 2)
     [command] = [line for line in result.stdout.splitlines() if "select_common_validation.py" in line]
     folder = "results/plan-test/data/sft"
-    for name in ("arithmetic", "other"):
+    for name in ("walks", "other"):
         assert f"--pool {name} {folder}/{name}/pool.parquet {folder}/{name}/toy/lengths.parquet" in command
     assert "--from other --examples 100 --validation-examples 300 --cutoff 128" in command
     assert f"--data {folder}/common/toy/validation.jsonl" in result.stdout
@@ -231,7 +231,7 @@ def test_old_and_new_names_of_the_rl_block_count_in_the_order_of_the_files(tmp_p
         ({"sft__learning_rat": 1e-5}, "sft.learning_rat: unknown key; did you mean `learning_rate`?"),
         (
             {"studies__toy__recipes": ["random-5k"]},
-            "studies.toy.recipes[0]: random-5k asks for 5000 examples, but arithmetic has 4200",
+            "studies.toy.recipes[0]: random-5k asks for 5000 examples, but walks has 4200",
         ),
         ({"studies__toy__benchmarks": ["aime"]}, "studies.toy.benchmarks[0]: unknown benchmark 'aime'"),
         (
@@ -240,7 +240,7 @@ def test_old_and_new_names_of_the_rl_block_count_in_the_order_of_the_files(tmp_p
         ),
         (
             {"sft_datasets__arithmetic__rows": 9},
-            "sft_datasets.arithmetic.rows: the arithmetic world will have 4500 rows, not 9",
+            "sft_datasets.walks.rows: the walks world will have 4500 rows, not 9",
         ),
         ({"benchmarks__easy__path": "data/none.jsonl"}, "benchmarks.easy.path: no such file: data/none.jsonl"),
         (

@@ -94,7 +94,7 @@ def test_models_measured_and_through_rl_are_counted(report, tmp_path):
     folder.mkdir()
     rows.to_parquet(folder / "metrics.parquet")
     # While RL is not done there is no metrics.parquet of all: that of the decisions has what is known.
-    assert "toy arithmetic sums 7 3 1 easy, medium, hard" in report({}).section("runs")
+    assert "toy walks goals 7 3 1 easy, medium, hard" in report({}).section("runs")
 
 
 def test_training_of_each_run_is_drawn(report, everything, tmp_path):

@@ -15,7 +15,7 @@ from quagmires.training.runs import SFTRunSettings, sft_settings
 from support import ROOT
 
 LADDER = {"subset": "random-60", "epochs": 8, "evaluate_at": [1, 2, 4, 8]}
-RUN = "toy/arithmetic.random-60.ep8.lr5e-4/sft"
+RUN = "toy/walks.random-60.ep8.lr5e-4/sft"
 
 
 def demo(**changes) -> Experiment:
@@ -37,7 +37,7 @@ def with_recipes(*recipes, **changes) -> Experiment:
 
 def test_a_ladder_is_several_models_of_one_training():
     one = with_recipes(LADDER)
-    rungs = [f"toy/arithmetic.random-60.ep{name}.lr5e-4/sft" for name in ("8at1", "8at2", "8at4", "8")]
+    rungs = [f"toy/walks.random-60.ep{name}.lr5e-4/sft" for name in ("8at1", "8at2", "8at4", "8")]
     assert list(one.sft_runs) == ["toy/base/sft", *rungs]
     assert {one.sft_runs[rung].training.checkpoint for rung in rungs} == {RUN} == {*one.ladders}
     assert one.ladders[RUN] == (1, 2, 4, 8)
@@ -115,7 +115,7 @@ def test_a_ladder_and_its_last_model_by_itself_are_the_same_model():
         with_recipes(LADDER, {"subset": "random-60", "epochs": 8})
     # One trained for so many epochs by itself is another model than that of a ladder.
     both = with_recipes(LADDER, {"subset": "random-60", "epochs": 2})
-    assert {"arithmetic.random-60.ep8at2.lr5e-4", "arithmetic.random-60.ep2.lr5e-4"} < {*both.sheet["recipe"]}
+    assert {"walks.random-60.ep8at2.lr5e-4", "walks.random-60.ep2.lr5e-4"} < {*both.sheet["recipe"]}
 
 
 def test_the_check_of_a_models_settings_does_not_depend_on_ladders():
@@ -135,7 +135,7 @@ def test_settings_of_a_ladder_are_the_same_after_json():
     assert SFTRunSettings.model_validate_json(json.dumps(settings.as_dict())) == settings
 
 
-SET = {"from": ["arithmetic"], "examples": 300}
+SET = {"from": ["walks"], "examples": 300}
 OTHER_POOL = {"path": "traces.jsonl", "rows": 9000}
 
 
@@ -144,19 +144,19 @@ def test_every_model_is_measured_on_the_validation_set_of_several_pools():
     two = {
         "sft_datasets": {"other": OTHER_POOL, "third": OTHER_POOL},
         "studies": {"other": {**toy, "sft_dataset": "other", "recipes": ["base", "random-60"]}},
-        "sft": {"validation": {"from": ["arithmetic", "third"], "examples": 30}},
+        "sft": {"validation": {"from": ["walks", "third"], "examples": 30}},
     }
     one = demo(**copy.deepcopy(two))
-    assert one.pools("toy") == ["arithmetic", "other", "third"]
+    assert one.pools("toy") == ["walks", "other", "third"]
     assert {run.checkpoint for run, dataset in one.losses() if dataset == COMMON} == {*one.sft_runs}
-    assert {dataset for run, dataset in one.losses() if run.recipe == "base"} == {"arithmetic", "other", COMMON}
-    assert set(one.sheet["common_validation"]) == {"arithmetic,third"}
+    assert {dataset for run, dataset in one.losses() if run.recipe == "base"} == {"walks", "other", COMMON}
+    assert set(one.sheet["common_validation"]) == {"walks,third"}
     assert COMMON not in {dataset for _, dataset in demo().losses()}
 
 
 def test_a_model_may_have_a_validation_set_of_its_own_or_none():
     own = demo(sft__validation=SET, models__toy__sft={"validation": {"examples": 20}})
-    assert (own.sft["toy"].validation.pools, own.sft["toy"].validation.examples) == (["arithmetic"], 20)
+    assert (own.sft["toy"].validation.pools, own.sft["toy"].validation.examples) == (["walks"], 20)
     assert demo(sft__validation=SET, models__toy__sft={"validation": None}).losses() == demo().losses()
 
 
@@ -165,9 +165,9 @@ def test_a_model_may_have_a_validation_set_of_its_own_or_none():
     [
         ({"sft__validation": {**SET, "examples": 301}}, "sft.validation.examples: 301 of each pool, but a pool holds"),
         ({"sft__validation": {**SET, "from": ["arithmetik"]}}, r"sft.validation.from\[0\]: unknown SFT data set 'ari"),
-        ({"sft__validation": {**SET, "from": ["arithmetic"] * 2}}, r"from\[1\]: arithmetic is there twice; remove one"),
+        ({"sft__validation": {**SET, "from": ["walks"] * 2}}, r"from\[1\]: walks is there twice; remove one"),
         ({"sft__validation": {**SET, "from": []}}, "sft.validation.from: list should have at least 1 item"),
-        ({"sft__validation": {**SET, "form": ["arithmetic"]}}, "sft.validation.form: unknown key"),
+        ({"sft__validation": {**SET, "form": ["walks"]}}, "sft.validation.form: unknown key"),
         ({"sft__validation": {**SET, "examples": 0}}, "sft.validation.examples: input should be greater than 0"),
         ({"models__toy__sft__validation": {**SET, "examples": 301}}, "models.toy.sft.validation.examples: 301 of each"),
         ({"sft__validation": SET, "sft_datasets__common": OTHER_POOL}, "sft_datasets.common: is what the validation"),

@@ -9,7 +9,7 @@ from quagmires.config.experiment import expand, short_float
 from quagmires.config.loading import Files, laid_over, parse
 from quagmires.planning.preflight import checked_experiment
 from quagmires.planning.resources import responses
-from quagmires.simulation.arithmetic import made_files
+from quagmires.simulation.walks import made_files
 from support import ROOT, script
 
 
@@ -50,7 +50,7 @@ def test_the_old_name_of_the_rl_block_is_read(tmp_path, monkeypatch):
     config = laid_over(merged(), changes)
     experiment = checked(config, files)
     assert (experiment.config.rl.runs, experiment.rl["toy"].batch_size) == (3, 16)
-    assert "toy/base/grpo/sums/run3" in experiment.rl_runs
+    assert "toy/base/grpo/goals/run3" in experiment.rl_runs
     changes["grpo"]["runs"] = "three"
     old.write_text(yaml.safe_dump(changes))
     files = Files([ROOT / "config" / "base.yaml", ROOT / "config" / "demo.yaml", old])
@@ -163,7 +163,7 @@ def test_a_missing_key_is_named(files):
         (
             "studies.toy.recipes",
             ["random-5k"],
-            r"recipes\[0\]: random-5k asks for 5000 examples, but arithmetic has 4200",
+            r"recipes\[0\]: random-5k asks for 5000 examples, but walks has 4200",
         ),
         ("studies.toy.recipes", ["longst-5"], r"recipes\[0\]: unknown subset 'longst-5'"),
         ("sft.global_batch_size", 33, r"demo.yaml: sft.global_batch_size: .* 33 is not a multiple"),
@@ -176,7 +176,7 @@ def test_a_missing_key_is_named(files):
         (
             "studies.toy.recipes",
             ["random-1000", "random-1k"],
-            r"recipes\[1\]: arithmetic.random-1k.ep1.lr5e-4 is arithmetic.random-1000.ep1.lr5e-4 in another spelling",
+            r"recipes\[1\]: walks.random-1k.ep1.lr5e-4 is walks.random-1000.ep1.lr5e-4 in another spelling",
         ),
     ],
 )
@@ -211,13 +211,13 @@ def test_rl_prompts_are_of_the_rl_sets_of_the_models_that_are_trained(files, mon
     config = merged()
     config["evaluation"] |= {"rl_prompts": 64, "rl_samples": 8}
     config["models"]["other"] = {**config["models"]["toy"], "evaluation": {"rl_prompts": None, "rl_samples": None}}
-    config["rl_datasets"]["more"] = config["rl_datasets"]["sums"]
+    config["rl_datasets"]["more"] = config["rl_datasets"]["goals"]
     config["studies"]["more"] = {**config["studies"]["toy"], "rl_dataset": "more", "recipes": ["base"]}
     config["studies"]["other"] = {**config["studies"]["toy"], "model": "other"}
     experiment = checked(config, files)
     rl_sets = {path: one.rl_sets for path, one in experiment.checkpoints.items() if one.rl_sets}
-    assert rl_sets.pop("toy/base/sft") == ["sums", "more"]
-    assert set(map(tuple, rl_sets.values())) == {("sums",)}
+    assert rl_sets.pop("toy/base/sft") == ["goals", "more"]
+    assert set(map(tuple, rl_sets.values())) == {("goals",)}
     assert all(path.startswith("toy/") and path.endswith("/sft") for path in rl_sets)
     base = experiment.checkpoints["toy/base/sft"]
     rows = sum(experiment.config.benchmarks[name].rows for name in base.benchmarks)
@@ -233,8 +233,8 @@ def test_files_that_no_rule_makes_must_exist(files, tmp_path, monkeypatch):
     monkeypatch.chdir(ROOT)
     with pytest.raises(UserError, match="benchmarks.easy.path: no such file: nowhere.jsonl"):
         checked(change(merged(), "benchmarks.easy.path", "nowhere.jsonl"), files)
-    with pytest.raises(UserError, match=r"sft_datasets.arithmetic.path: no such file: none/\*.jsonl"):
-        checked(change(merged(), "sft_datasets.arithmetic.path", ["none/*.jsonl"]), files)
+    with pytest.raises(UserError, match=r"sft_datasets.walks.path: no such file: none/\*.jsonl"):
+        checked(change(merged(), "sft_datasets.walks.path", ["none/*.jsonl"]), files)
     (tmp_path / "config.json").write_text("{}")
     (tmp_path / "tokenizer_config.json").write_text("{}")
     with pytest.raises(UserError, match="models.toy.path: .* has no chat template; save one as"):
@@ -324,8 +324,8 @@ def test_a_file_that_is_not_yaml_is_named_with_its_line(tmp_path):
 
 def test_ids_read_aloud(files):
     experiment = expand(parse(merged(), files), files)
-    assert "toy/arithmetic.random-250.ep4.lr5e-4/sft" in experiment.sft_runs
-    assert "toy/base/grpo/sums/run1/checkpoint2" in experiment.checkpoints
+    assert "toy/walks.random-250.ep4.lr5e-4/sft" in experiment.sft_runs
+    assert "toy/base/grpo/goals/run1/checkpoint2" in experiment.checkpoints
     assert short_float(1e-5) == "1e-5"
     assert Path(experiment.root) == Path("results/demo")
 

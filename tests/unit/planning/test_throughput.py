@@ -209,7 +209,7 @@ def test_a_measured_run_is_planned_with_the_time_it_took(demo, finished, tmp_pat
     entries = measured_entries(demo, finished)
     file.write_text(yaml.safe_dump(throughput.SpeedTable(speeds={"cpu": entries}).model_dump()))
     speeds = throughput.read(demo.config, TABLE, file)
-    run = demo.rl_runs["toy/base/grpo/sums/run1"]
+    run = demo.rl_runs["toy/base/grpo/goals/run1"]
     assert 3600 * resources.rl_work(run, demo, speeds).hours == pytest.approx(16 * 8 + 60)
 
 

@@ -35,7 +35,7 @@ def results(tmp_path) -> Path:
         (tmp_path / path).write_text(json.dumps(content))
 
     for model, algorithm in (("toy", "grpo"), ("other", "rloo")):
-        run = f"{model}/base/{algorithm}/sums/run1/checkpoint1"
+        run = f"{model}/base/{algorithm}/goals/run1/checkpoint1"
         write(f"{run}/model/checkpoint.json", {"versions": {"verl": f"of {model}"}})
         write(f"{run}/eval/samples.json", {"versions": {"vllm": f"of {model}"}})
         write(f"data/checks/grpo.{model}.sums.json", {"versions": {"verl": f"checked {model}"}})
@@ -43,7 +43,7 @@ def results(tmp_path) -> Path:
         write(f"data/checks/sft.{model}.json", {"versions": {"llamafactory": "1"}})
         write(f"data/checks/sft.{model}.settings.json", {"versions": {"llamafactory": "none"}})
     # Of an algorithm that the model is not trained by.
-    write("toy/base/rloo/sums/run1/checkpoint1/model/checkpoint.json", {"versions": {"verl": "of another time"}})
+    write("toy/base/rloo/goals/run1/checkpoint1/model/checkpoint.json", {"versions": {"verl": "of another time"}})
     return tmp_path
 
 
