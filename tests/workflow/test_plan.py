@@ -239,8 +239,8 @@ def test_old_and_new_names_of_the_rl_block_count_in_the_order_of_the_files(tmp_p
             "benchmarks.easy.path: no such file: results/plan-test/data/world/benchmark_eazy.jsonl",
         ),
         (
-            {"sft_datasets__arithmetic__rows": 9},
-            "sft_datasets.walks.rows: the walks world will have 4500 rows, not 9",
+            {"sft_datasets__walks__rows": 9},
+            "sft_datasets.walks.rows: the walk world will have 4500 rows, not 9",
         ),
         ({"benchmarks__easy__path": "data/none.jsonl"}, "benchmarks.easy.path: no such file: data/none.jsonl"),
         (

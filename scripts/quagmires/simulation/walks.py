@@ -30,7 +30,7 @@ GUESS_ERROR = 12
 # Moves that a brief trace takes together with the one before.
 BRIEF_SHARE = 0.6
 # How often moves occur in text that nobody chose: as the rank to this power.
-RARITY = 1.6
+RARITY = 1.8
 CONSONANTS, VOWELS = "bdfgklmnprstvz", "aeiou"
 
 
@@ -59,8 +59,8 @@ class Kind:
 
 
 # What the base is trained on, the SFT pool, the RL set, and benchmarks of rising difficulty.
-BASE, POOL, RL = Kind((2, 5), 0.0), Kind((2, 5), 0.5), Kind((2, 5), 0.15)
-BENCHMARKS = {"easy": Kind((3, 3), 0.1), "medium": Kind((4, 4), 0.15), "hard": Kind((5, 5), 0.2)}
+BASE, POOL, RL = Kind((2, 5), 0.0), Kind((2, 5), 0.5), Kind((2, 5), 0.05)
+BENCHMARKS = {"easy": Kind((3, 3), 0.04), "medium": Kind((4, 4), 0.05), "hard": Kind((5, 5), 0.06)}
 POOL_FILE, RL_FILE, BASE_FILE = "sft_pool.jsonl", "rl.jsonl", "base.jsonl"
 
 

@@ -231,7 +231,7 @@ def test_records_that_do_not_say_how_long_the_work_took_are_left_out(demo, finis
     write(finished / runs[4].checkpoint / "model" / "training.json", '{"tokens_seen": 7')
     write(finished / runs[0].checkpoint / "eval" / "samples.json",
           {"drawn": {"responses": 0, "tokens": 0, "seconds": 0.0}})  # fmt: skip
-    write(finished / "toy" / "base" / "grpo" / "sums" / "run1" / "metrics.jsonl", '{"step": 1}\n')
+    write(finished / "toy" / "base" / "grpo" / "goals" / "run1" / "metrics.jsonl", '{"step": 1}\n')
     entry = measured_entries(demo, finished)["toy"]
     assert entry.runs == {"sft": 3, "sampling": 6, "grpo": 6}
     assert entry.tokens_per_second["sft"] == pytest.approx(5000)

@@ -38,8 +38,8 @@ def results(tmp_path) -> Path:
         run = f"{model}/base/{algorithm}/goals/run1/checkpoint1"
         write(f"{run}/model/checkpoint.json", {"versions": {"verl": f"of {model}"}})
         write(f"{run}/eval/samples.json", {"versions": {"vllm": f"of {model}"}})
-        write(f"data/checks/grpo.{model}.sums.json", {"versions": {"verl": f"checked {model}"}})
-        write(f"data/checks/grpo.{model}.sums.settings.json", [{"name": model}])
+        write(f"data/checks/grpo.{model}.goals.json", {"versions": {"verl": f"checked {model}"}})
+        write(f"data/checks/grpo.{model}.goals.settings.json", [{"name": model}])
         write(f"data/checks/sft.{model}.json", {"versions": {"llamafactory": "1"}})
         write(f"data/checks/sft.{model}.settings.json", {"versions": {"llamafactory": "none"}})
     # Of an algorithm that the model is not trained by.
