@@ -141,7 +141,7 @@ def test_an_edited_comment_reruns_nothing(small_run):
 def test_checkpoints_that_were_sampled_one_by_one_stay_finished(small_run):
     """As they were before all of an RL run were one job: Snakemake repeats a job whose inputs are others."""
     records = {}
-    for folder in small_run.glob("toy/*/grpo/sums/run1/checkpoint*"):
+    for folder in small_run.glob("toy/*/grpo/goals/run1/checkpoint*"):
         folder = folder.relative_to(ROOT)
         name = base64.b64encode(f"{folder}/eval/samples.json".encode()).decode()
         benchmarks = f"{small_run.relative_to(ROOT)}/data/benchmarks/sets/easy+hard.txt"
