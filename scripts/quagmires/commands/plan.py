@@ -16,6 +16,7 @@ from quagmires.common import installation
 from quagmires.common.files import whole_file, write_json, write_text
 from quagmires.config.experiment import read_experiment
 from quagmires.planning import throughput
+from quagmires.planning.choice_costs import choice_costs
 from quagmires.planning.costs import check_budget, make_plan, on_gpus
 from quagmires.planning.jobs import planned_jobs, stage_titles
 from quagmires.planning.spending import spent
@@ -40,6 +41,7 @@ def run(options: argparse.Namespace) -> None:
     config, speeds = experiment.config, throughput.of(experiment.config, options.measured)
     jobs = planned_jobs(experiment, speeds)
     plan = make_plan(experiment, speeds, jobs, config.costs.gpus if on_gpus(config) else options.jobs)
+    plan["choosing"] = choice_costs(experiment, jobs, options.benchmarks, Path(experiment.root))
     if options.benchmarks:
         # By the speeds known before: those measured here agree with what was spent by themselves.
         before = planned_jobs(experiment, throughput.read(config, config.costs.throughput))

@@ -6,6 +6,7 @@ Writes predict.txt, predict.csv and predict.json, and prints the text. docs/deci
 """
 
 import argparse
+from dataclasses import asdict
 from pathlib import Path
 
 import pandas as pd
@@ -13,6 +14,7 @@ from rich.console import Console
 
 from quagmires.common.errors import UserError
 from quagmires.config.analysis_settings import AnalysisSettings
+from quagmires.prediction.best_models import Best, best_and_picks
 from quagmires.prediction.forecast import DEFAULT, Forecast, Question, forecast
 from quagmires.prediction.outcomes import KINDS
 from quagmires.prediction.predictors import LEVELS, applicable
@@ -84,10 +86,41 @@ def document(settings: AnalysisSettings, question: Question, answers: dict[str, 
                 "calibration": records(answer.calibration[["recipe", "label", "outcome"]]),
                 "next_runs": records(answer.next_runs),
                 "predictions": records(answer.table),
+                "best": best_models(answer.models, settings.studies[name].level, question),
             }
             for name, answer in answers.items()
         ],
     }
+
+
+def best_models(models: pd.DataFrame, level: str, question: Question) -> dict:
+    """Of a study, for predict.json: the best model after SFT and after RL, and what each predictor would have picked.
+
+    Parameters
+    ----------
+    models
+        with labels, and the outcome that is asked for.
+    level, question
+        of the study, and what is asked.
+    """
+    found = best_and_picks(models, level, question.confidence, question.seed, question.outcome)
+    label = dict(zip(models["recipe"], models["label"], strict=True))
+    return {
+        "models": len(models),
+        "with_outcome": int(models["outcome"].notna().sum()),
+        "errors": found.errors,
+        "before": _best(found.before, models),
+        "after": _best(found.after, models),
+        "picks": [{**asdict(pick), "picked": [label[recipe] for recipe in pick.picked]} for pick in found.picks],
+    }
+
+
+def _best(best: Best | None, models: pd.DataFrame) -> dict | None:
+    if best is None:
+        return None
+    names = models["label"].tolist()
+    others = [names[place] for place in best.as_good]
+    return {"label": names[best.place], "value": best.value, "low": best.low, "high": best.high, "as_good": others}
 
 
 def show(console: Console, settings: AnalysisSettings, question: Question, answers: dict[str, Forecast]) -> None:

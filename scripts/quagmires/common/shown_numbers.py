@@ -5,6 +5,7 @@ humanize and uncertainties round by rules of their own; here numbers must look a
 """
 
 import math
+from collections.abc import Sequence
 
 MISSING = "–"
 # The largest first.
@@ -73,6 +74,47 @@ def score(value: float | None, missing: str = MISSING) -> str:
     ('0.500', '–', '-')
     """
     return missing if value is None or math.isnan(value) else f"{value:.3f}"
+
+
+def score_with_interval(value: float | None, low: float | None, high: float | None) -> str:
+    """A performance and its interval; the value alone where the interval is not known.
+
+    >>> score_with_interval(0.5, 0.4881, 0.512), score_with_interval(0.5, None, None)
+    ('0.500 [0.488, 0.512]', '0.500')
+    """
+    texts = score(value), score(low), score(high)
+    return texts[0] if MISSING in texts else "{} [{}, {}]".format(*texts)
+
+
+def points(value: float | None, low: float | None = None, high: float | None = None) -> str:
+    """A difference of performances in points, hundredths of it, with its interval where that is known.
+
+    >>> points(0.0124, 0.0, 0.0251), points(0.0124), points(None), points(-0.0001)
+    ('1.2 [0.0, 2.5]', '1.2', '–', '0.0')
+    """
+    texts = [MISSING if one is None or math.isnan(one) else number(100 * one, 1) for one in (value, low, high)]
+    return texts[0] if MISSING in texts else "{} [{}, {}]".format(*texts)
+
+
+def ordinal(place: int) -> str:
+    """
+    >>> ordinal(1), ordinal(2), ordinal(3), ordinal(4), ordinal(11), ordinal(22)
+    ('1st', '2nd', '3rd', '4th', '11th', '22nd')
+    """
+    ending = "th" if place // 10 % 10 == 1 else {1: "st", 2: "nd", 3: "rd"}.get(place % 10, "th")
+    return f"{place}{ending}"
+
+
+def listed(names: Sequence[str], most: int) -> str:
+    """The first `most` by name, the others counted.
+
+    >>> listed(["a"], 3), listed(["a", "b"], 3), listed(["a", "b", "c", "d", "e"], 3)
+    ('a', 'a and b', 'a, b, c and 2 others')
+    """
+    shown = list(names[:most])
+    if len(names) > most:
+        shown.append(f"{len(names) - most} other{'s' if len(names) > most + 1 else ''}")
+    return " and ".join(filter(None, (", ".join(shown[:-1]), shown[-1])))
 
 
 def share(value: float | None, missing: str = MISSING) -> str:

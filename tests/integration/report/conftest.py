@@ -11,6 +11,7 @@ from quagmires.commands import predict, rank
 from quagmires.config.analysis_settings import AnalysisSettings, analysis_settings
 from quagmires.config.experiment import read_experiment
 from quagmires.planning import throughput
+from quagmires.planning.choice_costs import choice_costs
 from quagmires.planning.costs import make_plan
 from quagmires.planning.jobs import planned_jobs
 from quagmires.planning.spending import spent
@@ -85,6 +86,7 @@ def everything(demo, decided, tmp_path_factory) -> dict:
     benchmark.write_text("s\th:m:s\n7200.0\t2:00:00\n")
     plan = make_plan(experiment, speeds, jobs, devices=2)
     plan["spent"] = spent(jobs, benchmark.parents[2], benchmark.parents[2])
+    plan["choosing"] = choice_costs(experiment, jobs, benchmark.parents[2], benchmark.parents[2])
     files = {
         **decided,
         "decisions/plan.json": plan,

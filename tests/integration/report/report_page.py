@@ -5,7 +5,7 @@ from html.parser import HTMLParser
 
 RANDOM = "walks.random-500.ep1.lr5e-4"
 VOID = {"meta", "img", "br"}
-SEPARATE = {"th", "td", "p", "li", "h2", "h3", "figcaption"}
+SEPARATE = {"th", "td", "p", "dt", "dd", "li", "h2", "h3", "figcaption"}
 BESIDE = ("decisions/rank", "decisions/predict", "decisions/plan")
 HEADINGS = ("h1", "h2", "h3")
 HOSTILE = '"><script>alert(1)</script><img src=http://evil.example/x onerror="alert(2)">'

@@ -120,7 +120,24 @@ class Part:
     short: str = ""
 
 
-Block = Text | ReportTable | Picture | Gap | Links | Preformatted | Fold | Part
+@dataclass(frozen=True)
+class Card:
+    """A study at a glance: facts by name, and a table below."""
+
+    title: str
+    facts: list[tuple[str, Spans]]
+    table: ReportTable | None = None
+
+
+@dataclass(frozen=True)
+class Cards:
+    """Cards beside each other, as many as fit."""
+
+    kind: ClassVar = "cards"
+    cards: list[Card]
+
+
+Block = Text | ReportTable | Picture | Gap | Links | Preformatted | Fold | Part | Cards
 
 
 @dataclass(frozen=True)

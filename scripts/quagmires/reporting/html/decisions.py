@@ -4,13 +4,13 @@ The answer is a paragraph for each study: which SFT model to take through RL, an
 `rank` and `predict` write both files.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from quagmires.common.files import read_record
-from quagmires.common.shown_numbers import MISSING, interval, score, share
+from quagmires.common.shown_numbers import MISSING, interval, listed, score, share
 from quagmires.prediction.forecast import ENOUGH_MODELS, degrees_of_freedom
 from quagmires.prediction.predictors import PREDICTORS
 from quagmires.prediction.ranking import SATURATED, mostly_saturated
@@ -79,7 +79,7 @@ def ranking_answer(study: dict[str, Any], large_k: int, confidence: str) -> Iter
         yield Span(f"No model has a Pass@{large_k}, so none is ranked. ")
         return
     yield Span("Take " if len(first) == 1 else "Take one of these through RL first: ")
-    yield Span(listed([model["label"] for model in first]), "strong")
+    yield Span(listed([model["label"] for model in first], NAMED), "strong")
     low, high = first[0]["low"], first[0]["high"]
     reach = "" if low is None else f", {confidence} interval {interval(low, high)}"
     why = f"Pass@{large_k} {score(first[0]['pass_at_large_k'])}{reach}"
@@ -92,7 +92,7 @@ def ranking_answer(study: dict[str, Any], large_k: int, confidence: str) -> Iter
         yield Span(f"{aside} of {len(study['models'])} {'is' if aside == 1 else 'are'} set aside as clearly worse. ")
     disputed = [model["label"] for model in study["models"] if model["as_good_as"]]
     if disputed:
-        yield Span(f"But Pass@{large_k} of {listed(disputed)} is not below that of the best SFT model kept. ")
+        yield Span(f"But Pass@{large_k} of {listed(disputed, NAMED)} is not below that of the best SFT model kept. ")
 
 
 def prediction_answer(study: dict[str, Any], ranking: dict[str, Any] | None, confidence: str) -> Iterator[Span]:
@@ -160,18 +160,6 @@ def _doubts(study: dict[str, Any], best: dict[str, Any]) -> Iterator[Span]:
     if count < ENOUGH_MODELS:
         degrees = degrees_of_freedom(best["degrees_of_freedom"])
         yield Span(f"Only {count} models have RL results: the interval rests on {degrees}. ", "strong")
-
-
-def listed(names: Sequence[str]) -> str:
-    """The first few by name.
-
-    >>> listed(["a"]), listed(["a", "b"]), listed(["a", "b", "c", "d", "e"])
-    ('a', 'a and b', 'a, b, c and 2 others')
-    """
-    shown = list(names[:NAMED])
-    if len(names) > NAMED:
-        shown.append(f"{len(names) - NAMED} other{'s' if len(names) > NAMED + 1 else ''}")
-    return " and ".join(filter(None, (", ".join(shown[:-1]), shown[-1])))
 
 
 def decisions(given: Decisions, large_k: int) -> Iterator[Block]:

@@ -35,6 +35,7 @@ from quagmires.reporting.html.blocks import (
 from quagmires.reporting.html.costs import costs
 from quagmires.reporting.html.decisions import Decisions, answers, decisions
 from quagmires.reporting.html.figures import figure_part, rl_part, sft_part
+from quagmires.reporting.html.first_screen import FirstScreen, first_screen
 from quagmires.reporting.html.record import what_was_run
 from quagmires.reporting.tables.formats import Cell, Column, TableLayout, read_layout
 
@@ -86,7 +87,11 @@ def sections(given: Sources) -> list[Section]:
     metrics = read_metrics(results)
     decided, large_k = Decisions.read(results), config.evaluation.large_k
     return [
-        Section("answer", "Which SFT model to take through RL", complete(answers(decided, large_k))),
+        Section(
+            "answer",
+            "Which SFT model is best after RL, and what would have found it",
+            [*complete(first_screen(FirstScreen.read(results))), *complete(answers(decided, large_k))],
+        ),
         Section("decisions", "Ranking and predictions in full", complete(decisions(decided, large_k))),
         Section("runs", "What was run", complete(what_was_run(results, given.experiment, settings, metrics))),
         Section("sheet", "Run sheet", complete(run_sheet(results))),
