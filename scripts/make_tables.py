@@ -17,6 +17,7 @@ from quagmires.config.analysis_settings import AnalysisSettings
 from quagmires.prediction.metrics_file import read_metrics
 from quagmires.prediction.outcomes import with_outcome
 from quagmires.reporting.captions import CAPTIONS, table_caption
+from quagmires.reporting.tables.claims import claims_frame, claims_layout
 from quagmires.reporting.tables.formats import TableLayout, latex, markdown, write_layout
 from quagmires.reporting.tables.general import (
     models_frame,
@@ -66,6 +67,10 @@ def main() -> None:
 def tables(metrics: pd.DataFrame, settings: AnalysisSettings, published: Published) -> Iterator[ExperimentTable]:
     """Those of the settings, then those of every experiment, the longest last."""
     for name, table in settings.tables.items():
+        if table.statistic == "claims":
+            claims = claims_frame(metrics, table, settings)
+            yield ExperimentTable(name, claims, claims_layout(claims))
+            continue
         frame = prediction_frame(metrics, table, settings, published)
         yield ExperimentTable(name, frame, prediction_layout(frame, table, settings, published, metrics))
     predictors = predictors_frame(metrics, settings)

@@ -372,10 +372,11 @@ class Analysis(Block):
 
 
 class TableSettings(Block):
-    """One table of how well predictors foretell the outcome after RL."""
+    """One table of how well predictors foretell the outcome after RL, or of the paper's claims."""
 
-    statistic: Literal["spearman", "r2", "spearman_by_budget", "r2_by_fitting_size"] = Field(
-        description="The first two have one row a study, the others one a budget or a number of fitted models."
+    statistic: Literal["spearman", "r2", "spearman_by_budget", "r2_by_fitting_size", "claims"] = Field(
+        description="The first two have one row a study, the next two one a budget or a number of fitted models;"
+        " claims has one for each claim of the paper and study."
     )
     studies: list[Name] = Field(min_length=1)
     fitting_sizes: list[Positive] = Field(
@@ -385,6 +386,12 @@ class TableSettings(Block):
         default_factory=list, description="Columns; if empty, all predictors that apply at the level of the studies."
     )
     published: Positive | None = Field(None, description="The paper's table whose values stand beside ours.")
+
+    @model_validator(mode="after")
+    def _claims_take_studies_alone(self) -> "TableSettings":
+        if self.statistic == "claims" and (self.fitting_sizes or self.predictors or self.published):
+            raise ValueError("a table of claims takes `studies` alone; remove fitting_sizes, predictors and published")
+        return self
 
 
 class FigureSettings(Block):
