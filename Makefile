@@ -1,4 +1,4 @@
-# make setup | demo | example | arena | test | test-fast | evaluate-smollm2 | locks | lint | docs
+# make setup | demo | study | study-report | example | arena | test | test-fast | evaluate-smollm2 | locks | lint | docs
 #      benchmark-{grading,grading-memory,sampling,contamination,curation,dag,prediction,browse,coverage}
 #      backtest-{demo,simulation}
 PYTHON ?= python3.11
@@ -7,7 +7,7 @@ BIN := .envs/workflow/bin
 SNAKEMAKE := $(BIN)/snakemake --profile profiles/local --cores $(CORES)
 SETUP := .envs/workflow/setup.sha256
 
-.PHONY: docs setup demo example arena example-metrics test test-fast lint locks evaluate-smollm2 benchmark-grading \
+.PHONY: docs setup demo study study-report example arena example-metrics test test-fast lint locks evaluate-smollm2 benchmark-grading \
 	benchmark-grading-memory benchmark-sampling benchmark-contamination benchmark-curation benchmark-dag \
 	benchmark-prediction benchmark-browse benchmark-coverage backtest-simulation backtest-demo
 
@@ -27,6 +27,26 @@ $(SETUP): envs/uv.lock envs/workflow.lock pyproject.toml
 demo: setup
 	@$(SNAKEMAKE)
 	@echo "The demo is done. Open results/demo/report.html"
+
+# The measured study (docs/study.md): a night or two on two cores, which may be stopped at any time. The folder of its data
+# says that it is run here; where there are stored metrics alone, they would be drawn. So `metrics` is collected anew.
+STUDY := $(SNAKEMAKE) --configfile config/study.yaml
+
+study: setup
+	@mkdir -p results/study/data
+	@$(STUDY) --forcerun metrics
+	@echo "The study is done. Open results/study/report.html"
+
+# Its tables, figures, decisions and report from the metrics in results/study, as they are committed or were left by
+# `make study`: in a folder of their own, so that nothing is trained for them however far a run of the study is.
+STORED := metrics.parquet pass_at_k.parquet grpo_training.parquet throughput.yaml
+
+study-report: setup
+	@mkdir -p results/study-report
+	@for file in $(STORED); do test ! -e results/study/$$file || \
+		cmp --quiet results/study/$$file results/study-report/$$file || cp results/study/$$file results/study-report/; done
+	@$(STUDY) config/study_report.yaml
+	@echo "Open results/study-report/report.html"
 
 # The paper's tables and figures, and both decisions, from simulated metrics: seconds.
 EXAMPLE := $(SNAKEMAKE) --configfile config/paper.yaml config/example.yaml

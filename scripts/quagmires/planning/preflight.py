@@ -13,6 +13,7 @@ from quagmires.config.schema import RL, SFT, Config, Model
 from quagmires.data.locations import local_files
 from quagmires.data.model_directories import model_problem, text_sha256
 from quagmires.evaluation.pass_at_k import powers_of_two
+from quagmires.planning.progress import only_metrics
 from quagmires.prediction.predictors import EARLY_RL, PREDICTORS
 from quagmires.training.base import Trainer
 from quagmires.training.llamafactory.settings import accumulation_steps
@@ -31,12 +32,21 @@ def checked_experiment(config: Config, files: Files, made: Mapping[str, int]) ->
     UserError
         One line that names the file, the key and the fix.
     """
-    check_sources(config, files, made)
+    check_name(config, files)
     experiment = expand(config, files)
+    # Where there are metrics alone, nothing else is read.
+    if not only_metrics(experiment):
+        check_sources(config, files, made)
     check_predictors(config, files)
     check_engine_files(experiment, files)
     check_numbers(experiment, files)
     return experiment
+
+
+def check_name(config: Config, files: Files) -> None:
+    """Refuse an experiment whose folder is that of something else."""
+    if config.experiment in RESERVED:
+        raise files.error(("experiment",), f"results/{config.experiment} is a folder of its own; choose another name")
 
 
 def check_sources(config: Config, files: Files, made: Mapping[str, int]) -> None:
@@ -49,8 +59,6 @@ def check_sources(config: Config, files: Files, made: Mapping[str, int]) -> None
     made
         the paths that the workflow itself will make (simulation/walks.py), with their rows.
     """
-    if config.experiment in RESERVED:
-        raise files.error(("experiment",), f"results/{config.experiment} is a folder of its own; choose another name")
     for block in ("sft_datasets", "rl_datasets", "benchmarks"):
         for name, source in getattr(config, block).items():
             if source.path is None:
