@@ -229,6 +229,22 @@ def test_rl_prompts_are_of_the_rl_sets_of_the_models_that_are_trained(files, mon
         checked(config, files)
 
 
+def test_stored_metrics_need_no_data(files, tmp_path, monkeypatch):
+    """On a laptop with metrics.parquet alone nothing else is read; once there is data, it must be all there."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "config").symlink_to(ROOT / "config")
+    elsewhere = change(merged(), "benchmarks.easy.path", "nowhere.jsonl")
+    results = tmp_path / "results" / "demo"
+    results.mkdir(parents=True)
+    with pytest.raises(UserError, match="no such file: nowhere.jsonl"):
+        checked(elsewhere, files)
+    (results / "metrics.parquet").touch()
+    assert len(checked(elsewhere, files).sft_runs) == 7
+    (results / "data").mkdir()
+    with pytest.raises(UserError, match="no such file: nowhere.jsonl"):
+        checked(elsewhere, files)
+
+
 def test_files_that_no_rule_makes_must_exist(files, tmp_path, monkeypatch):
     monkeypatch.chdir(ROOT)
     with pytest.raises(UserError, match="benchmarks.easy.path: no such file: nowhere.jsonl"):
