@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from quagmires.common.shown_numbers import MISSING, points, with_interval
+from quagmires.common.shown_numbers import points, with_interval
 from quagmires.config.analysis_settings import AnalysisSettings
 from quagmires.config.schema import TableSettings
 from quagmires.prediction.claims import CLAIMS, CONFIDENCE, Result, result, study_of
@@ -61,34 +61,31 @@ def _fields(judged: Result) -> dict[str, Any]:
 
 
 def claims_layout(frame: pd.DataFrame) -> TableLayout:
-    """Claim by claim, the studies below each other; what is confirmed or contradicted in bold."""
-    titles = ("the paper says", "where", "measured here", "study")
-    interval = f"value [{100 * CONFIDENCE:g} %]"
-    columns = [*(Column(title, left=True) for title in titles), Column(interval), Column("n", left=True)]
-    columns.append(Column("verdict", left=True))
-    order = frame.assign(claim=pd.Categorical(frame["claim"], list(CLAIMS))).sort_values("claim", kind="stable")
-    rows = [_cells(line) for _, line in order.iterrows()]
-    return TableLayout(columns, rows, list(_notes(frame)))
+    """A row for each claim, a column for each study: verdict, number and n; confirmed and contradicted in bold."""
+    studies = list(dict.fromkeys(frame["study"]))
+    titles = ("the paper says", "measured here", *studies)
+    by_claim = [lines.set_index("study") for _, lines in frame.groupby("claim", sort=False)]
+    return TableLayout(
+        [Column(title, left=True, wrapped=True) for title in titles],
+        [[*_claim_cells(lines.iloc[0]), *(_cell(lines.loc[study]) for study in studies)] for lines in by_claim],
+        list(_notes(frame)),
+    )
 
 
-def _cells(line: pd.Series) -> list[Cell]:
-    tested = line["verdict"] != NOT_TESTED
-    verdict = line["verdict"] if tested else f"{NOT_TESTED}: {line['note']}"
-    return [
-        Cell(line["text"]),
-        Cell(line["source"]),
-        Cell(line["number"]),
-        Cell(line["study"]),
-        Cell(_value(line) if tested else MISSING),
-        Cell(f"{line['count']} {line['counted']}" if tested else MISSING),
-        Cell(verdict, bold=line["verdict"] in ("confirmed", "contradicted")),
-    ]
+def _claim_cells(line: pd.Series) -> list[Cell]:
+    unit = "" if line["unit"] == "rho" else f", in {line['unit']}"
+    return [Cell(f"{line['text']} ({line['source']})"), Cell(line["number"] + unit)]
 
 
-def _value(line: pd.Series) -> str:
+def _cell(line: pd.Series) -> Cell:
+    """`confirmed: 1.8 [1.3, 2.2], n = 5`."""
+    if line["verdict"] == NOT_TESTED:
+        return Cell(f"{NOT_TESTED}: {line['note']}")
     values = line["value"], line["low"], line["high"]
-    text = with_interval(*values) if line["unit"] == "rho" else f"{points(*values)} {line['unit']}"
-    return f"{text}; {line['note']}" if line["note"] else text
+    shown = with_interval(*values) if line["unit"] == "rho" else points(*values)
+    note = f"; {line['note']}" if line["note"] else ""
+    text = f"{line['verdict']}: {shown}, n = {line['count']}{note}"
+    return Cell(text, bold=line["verdict"] in ("confirmed", "contradicted"))
 
 
 def _notes(frame: pd.DataFrame) -> Iterator[str]:
@@ -102,4 +99,7 @@ def _notes(frame: pd.DataFrame) -> Iterator[str]:
         f"{tested} numbers were tested, without a correction for their number: of claims that are empty, one in 40 is"
         " confirmed by chance, and one in 40 contradicted."
     )
-    yield "A point is a hundredth of Pass@1. Only models that have been through RL count."
+    yield (
+        f"In brackets: {100 * CONFIDENCE:g} % intervals. A point is a hundredth of Pass@1. n: models, pairs or sets of"
+        " models that have been through RL."
+    )

@@ -10,7 +10,8 @@ report and for programs of others:
       "notes": ["In parentheses: the gain over Pass@1."]
     }
 
-Without `group` a column is in none; `left` (for texts) and `bold` are false, and `notes` empty, unless they are there.
+Without `group` a column is in none; `left` (for texts), `wrapped` (for long ones) and `bold` are false, and `notes` empty,
+unless they are there.
 
 tabulate and pandas' Styler write such tables too. But tabulate does not escape Markdown, and Styler leaves a `[` as it
 is, which LaTeX takes for an argument after the end of a row.
@@ -69,11 +70,12 @@ class Cell:
 
 @dataclass(frozen=True)
 class Column:
-    """A heading, and the group of columns it belongs to; `left` for texts."""
+    """A heading, and the group of columns it belongs to; `left` for texts, `wrapped` for those of several lines."""
 
     title: str
     group: str = ""
     left: bool = False
+    wrapped: bool = False
 
     @property
     def whole_title(self) -> str:
@@ -171,10 +173,18 @@ def latex(layout: TableLayout, name: str, caption: str) -> str:
     title = f"\\caption{{{escape_tex(caption)}}}\\label{{tab:{re.sub(r'[^A-Za-z0-9-]', '-', name)}}}"
     head = [r"\toprule", *_tex_header(layout.columns), r"\midrule"]
     body = [" & ".join(_tex_cell(cell) for cell in row) + r" \\" for row in layout.rows]
-    alignment = "".join("l" if column.left else "r" for column in layout.columns)
+    wrapped = sum(column.wrapped for column in layout.columns)
+    alignment = "".join(_tex_alignment(column, wrapped) for column in layout.columns)
     write = _longtable if len(body) > LONG else _float
     notes = [rf"\par\smallskip {escape_tex(note)}" for note in layout.notes]
     return "\n".join(write(title, alignment, head, body, notes)) + "\n"
+
+
+def _tex_alignment(column: Column, wrapped: int) -> str:
+    """Columns that wrap share the width of the page; LaTeX would set a text of several lines on one."""
+    if column.wrapped:
+        return rf"p{{{0.95 / wrapped:.2f}\textwidth}}"
+    return "l" if column.left else "r"
 
 
 def _float(title: str, alignment: str, head: list[str], body: list[str], notes: list[str]) -> Iterable[str]:

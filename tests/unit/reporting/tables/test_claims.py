@@ -51,22 +51,24 @@ def test_what_a_study_has_not_the_models_for_is_said(frame):
     assert set(claims_frame(METRICS.iloc[:0], TABLE, SETTINGS)["verdict"]) == {"not tested"}
 
 
-def test_readers_see_claim_place_number_interval_n_and_verdict(frame):
+def test_readers_see_claims_below_and_studies_beside_each_other(frame):
     layout = claims_layout(frame)
-    titles = ["the paper says", "where", "measured here", "study", "value [95 %]", "n", "verdict"]
-    assert [column.title for column in layout.columns] == titles
+    assert [column.title for column in layout.columns] == ["the paper says", "measured here", "llama", "chosen"]
     rows = texts_of(layout)
-    assert [row[3] for row in rows[:2]] == ["llama", "chosen"] and rows[0][0] == rows[1][0]
+    assert len(rows) == len(CLAIMS)
     regret = line(frame, "llama", "sft_score_regret")
-    points = f"{100 * regret['value']:.1f} [{100 * regret['low']:.1f}, {100 * regret['high']:.1f}] points"
-    assert rows[0][4] == f"{points}; {regret['note']}" and rows[0][5] == "10 models"
-    for row in rows:
-        assert row[6].strip("*").split(":")[0] in ("confirmed", "not seen", "contradicted", "not tested")
-        assert row[6].startswith("**") == (row[6].strip("*") in ("confirmed", "contradicted"))
-        assert ("not tested: " in row[6]) == (row[4] == "–") == (row[5] == "–")
+    points = f"{100 * regret['value']:.1f} [{100 * regret['low']:.1f}, {100 * regret['high']:.1f}]"
+    assert rows[0][0].endswith("(Section 2.1)") and rows[0][1].endswith(", in points")
+    assert rows[0][2].strip("*") == f"{regret['verdict']}: {points}, n = 10; {regret['note']}"
+    for row, claim in zip(rows, CLAIMS, strict=True):
+        for study, text in zip(TABLE.studies, row[2:], strict=True):
+            one = line(frame, study, claim)
+            assert text.strip("*").startswith(f"{one['verdict']}: ")
+            assert text.startswith("**") == (one["verdict"] in ("confirmed", "contradicted"))
+            assert (", n = " in text) == (one["verdict"] != "not tested")
     tested = (frame["verdict"] != "not tested").sum()
     assert any(note.startswith(f"{tested} numbers were tested") for note in layout.notes)
-    assert "Takeaway 1" in markdown(layout) and r"\begin{tabular}{llllrll}" in latex(layout, "claims", "Claims.")
+    assert "Takeaway 1" in markdown(layout) and 4 * r"p{0.24\textwidth}" in latex(layout, "claims", "Claims.")
 
 
 def test_the_script_writes_it_like_other_tables(tmp_path, monkeypatch):
@@ -88,7 +90,7 @@ def test_the_script_writes_it_like_other_tables(tmp_path, monkeypatch):
         "contradicted",
         "not tested",
     }
-    assert len(json.loads((tmp_path / "tables" / "claims.json").read_text())["rows"]) == len(written)
+    assert len(json.loads((tmp_path / "tables" / "claims.json").read_text())["rows"]) == len(CLAIMS)
     text = (tmp_path / "tables" / "tables.md").read_text()
     assert "## Claims" in text and "95 % interval" in text
     assert (tmp_path / "tables" / "claims.tex").is_file() and (tmp_path / "tables" / "claims.md").is_file()
