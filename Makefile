@@ -29,12 +29,12 @@ demo: setup
 	@echo "The demo is done. Open results/demo/report.html"
 
 # The measured study (docs/study.md): a night or two on two cores, which may be stopped at any time. The folder of its data
-# says that it is run here; where there are stored metrics alone, they would be drawn. So `metrics` is collected anew.
+# says that it is run here: where there are stored metrics alone, they would be drawn.
 STUDY := $(SNAKEMAKE) --configfile config/study.yaml
 
 study: setup
 	@mkdir -p results/study/data
-	@$(STUDY) --forcerun metrics
+	@$(STUDY)
 	@echo "The study is done. Open results/study/report.html"
 
 # Its tables, figures, decisions and report from the metrics in results/study, as they are committed or were left by

@@ -109,6 +109,8 @@ def test_nothing_is_missing_from_a_finished_experiment(report, everything):
         ("decisions/rank.json", {"studies": [{"study": "toy"}], "confidence": 0.9}, "answer"),
         ("decisions/rank.json", "{", "answer"),
         ("decisions/predict.json", [], "decisions"),
+        ("decisions/predict.json", {"studies": [{"best": {}}]}, "answer"),
+        ("decisions/plan.json", {"choosing": {}}, "answer"),
         ("decisions/plan.json", {"totals": {}}, "costs"),
         ("run_sheet.tsv", "", "sheet"),
         ("run_sheet.tsv", "a\tb\n1\n", "sheet"),

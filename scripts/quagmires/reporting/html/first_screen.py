@@ -50,8 +50,9 @@ class FirstScreen:
         )
 
 
-def first_screen(given: FirstScreen) -> Iterator[Block]:
+def first_screen(results: Path) -> Iterator[Block]:
     """A card for each study; those of studies that are there for figures alone are folded away if there are others."""
+    given = FirstScreen.read(results)
     cards: dict[bool, list[Card]] = {True: [], False: []}
     for study in given.studies:
         cards[study["level"] == "showcase"].append(study_card(study, given))

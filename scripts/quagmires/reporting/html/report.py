@@ -35,7 +35,7 @@ from quagmires.reporting.html.blocks import (
 from quagmires.reporting.html.costs import costs
 from quagmires.reporting.html.decisions import Decisions, answers, decisions
 from quagmires.reporting.html.figures import figure_part, rl_part, sft_part
-from quagmires.reporting.html.first_screen import FirstScreen, first_screen
+from quagmires.reporting.html.first_screen import first_screen
 from quagmires.reporting.html.record import what_was_run
 from quagmires.reporting.tables.formats import Cell, Column, TableLayout, read_layout
 
@@ -90,7 +90,7 @@ def sections(given: Sources) -> list[Section]:
         Section(
             "answer",
             "Which SFT model is best after RL, and what would have found it",
-            [*complete(first_screen(FirstScreen.read(results))), *complete(answers(decided, large_k))],
+            [*complete(first_screen(results)), *complete(answers(decided, large_k))],
         ),
         Section("decisions", "Ranking and predictions in full", complete(decisions(decided, large_k))),
         Section("runs", "What was run", complete(what_was_run(results, given.experiment, settings, metrics))),

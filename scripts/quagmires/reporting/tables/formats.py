@@ -10,8 +10,8 @@ report and for programs of others:
       "notes": ["In parentheses: the gain over Pass@1."]
     }
 
-Without `group` a column is in none; `left` (for texts), `wrapped` (for long ones) and `bold` are false, and `notes` empty,
-unless they are there.
+Without `group` a column is in none; `left` (for texts), `wrapped` (for long ones) and `bold` are false, and `notes`
+empty, unless they are there.
 
 tabulate and pandas' Styler write such tables too. But tabulate does not escape Markdown, and Styler leaves a `[` as it
 is, which LaTeX takes for an argument after the end of a row.
