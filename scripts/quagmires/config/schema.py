@@ -419,7 +419,9 @@ class Costs(Block):
 class WalkWorld(Block):
     """The demo's generated problems and traces, and its tiny base model."""
 
-    moves: Annotated[int, Field(ge=5, le=1000)] = Field(description="Named moves, most of them rare in the base's data.")
+    moves: Annotated[int, Field(ge=5, le=1000)] = Field(
+        description="Named moves, most of them rare in the base's training."
+    )
     sft_problems: Positive
     rl_problems: Positive
     benchmark_problems: Positive

@@ -70,9 +70,7 @@ def check_sources(config: Config, files: Files, made: Mapping[str, int]) -> None
             paths = local_files(source.path)
             rows = sum(made[path] for path in paths if path in made) or source.rows
             if rows != source.rows:
-                raise files.error(
-                    (block, name, "rows"), f"the walk world will have {rows} rows, not {source.rows}"
-                )
+                raise files.error((block, name, "rows"), f"the walk world will have {rows} rows, not {source.rows}")
     for name, model in config.models.items():
         _check_model(name, model, files, made)
 

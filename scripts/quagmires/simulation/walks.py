@@ -1,10 +1,10 @@
 """The demo's world: walks on a grid by named moves, and reasoning traces of three styles.
 
 A problem is `Start at (12,15). Go Kado Mila Nuro.`; its answer is the place where the walk ends. What a name does, say
-two to the right and three down, is a fact to be known, and nothing in the problem tells it. So a model can fail in two
-ways. It may *guess* the place and not walk there, which a little training can change. Or it may *not know* a move, which
-no trying makes good: of 81 displacements one is right, and a guess of the place is right once in some hundreds. The base
-model meets most moves rarely (a power law over their ranks), hence knows few of them well.
+two to the right and three down, is a fact to be known, and nothing in the problem tells it. It can be failed in two
+ways. A model may *guess* the place and not walk there, which a little training can change. Or it may *not know* a name,
+which trying hardly makes good: of 80 displacements one is right, and a guess of the place once in 625. The base model
+meets names by a power law over their ranks, so it knows few of them well; one that it hardly met it takes for another.
 
 The traces of a problem differ in length:
 

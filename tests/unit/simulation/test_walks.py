@@ -74,7 +74,8 @@ def test_moves_are_as_rare_as_their_ranks_say_and_evenly_drawn_ones_are_not(worl
 
 
 def test_places_stay_on_the_grid_of_two_digits():
-    furthest = walks.REACH * max(kind.moves[1] for kind in (walks.BASE, walks.POOL, walks.RL, *walks.BENCHMARKS.values()))
+    kinds = (walks.BASE, walks.POOL, walks.RL, *walks.BENCHMARKS.values())
+    furthest = walks.REACH * max(kind.moves[1] for kind in kinds)
     assert walks.START[0] - furthest >= 0 and walks.START[1] + furthest <= walks.LARGEST
 
 
