@@ -8,6 +8,7 @@ from quagmires.prediction.best_models import MEASURED, best_and_picks, best_mode
 from quagmires.prediction.bootstrap import DRAWS
 from quagmires.prediction.outcomes import outcome_errors, with_outcome
 from quagmires.prediction.predictors import PREDICTORS
+from quagmires.prediction.selection_cost import choice
 from quagmires.simulation.known_truth import World
 
 SCORES = np.array([0.50, 0.46, 0.30])
@@ -113,6 +114,14 @@ def test_each_predictor_picks_its_first_and_says_what_it_needs(models):
     assert made_of["generalization_loss"] == (["loss"], False)
     assert made_of["average"] == made_of["generalization_loss_gain"] == (list(MEASURED), True)
     assert needs(PREDICTORS["average"], models) == ["samples", "loss"]
+
+
+def test_picks_and_regrets_are_those_of_the_table_of_predictors(models):
+    for pick in best_and_picks(models, "dataset", 0.9, 1).picks:
+        expected = choice(models, PREDICTORS[pick.predictor])
+        assert ", ".join(pick.picked) == expected.picked
+        assert pick.regret.value == pytest.approx(expected.regret_at_1)
+        assert pick.regret.low <= pick.regret.value <= pick.regret.high
 
 
 def test_before_rl_only_the_best_after_sft_is_known(models):
