@@ -29,12 +29,12 @@ from harnesses import ENGINE, INSTRUCTION, RIVALS, ROOT, SAMPLING, SCRIPTS, TOOL
 from quagmires.common.errors import UserError, command_line  # noqa: E402
 from quagmires.common.files import remove, write_json  # noqa: E402
 from quagmires.common.processes import last_words  # noqa: E402
+from quagmires.config.experiment import read_experiment  # noqa: E402
 from quagmires.data.prompts import load_tokenizer, prompt_ids, user_message  # noqa: E402
 from quagmires.simulation import walks  # noqa: E402
 
 MODEL = ROOT / "results" / "demo" / "data" / "base_model"
-# The demo's world, whose moves its base knows.
-MOVES, WORLD_SEED = 400, 42
+CONFIGS = [ROOT / "config" / name for name in ("base.yaml", "demo.yaml")]
 BUILD_SECONDS = 900
 POLL_SECONDS = 0.1
 # Of lighteval's tasks, those that call the network when it starts, whatever task is asked for.
@@ -93,7 +93,9 @@ def measure(options: argparse.Namespace, environments: Path, temporary: Path, fa
 def problems(model: Path, count: int, seed: int) -> list[dict]:
     """Walks with their prompt, the user turn that all tools put through the model's chat template."""
     tokenizer = load_tokenizer(str(model))
-    world = walks.World(MOVES, WORLD_SEED)
+    # The demo's, whose moves its base knows.
+    config = read_experiment(CONFIGS).config
+    world = walks.World(config.walk_world.moves, config.seed)
     drawn = world.draw_distinct(random.Random(seed), walks.BENCHMARKS["medium"], count, set())
     return [
         {

@@ -85,3 +85,6 @@ def environment(**variables) -> dict[str, str]:
 
 
 SMALL = ROOT / "config" / "demo_small.yaml"
+DEMO = yaml.safe_load((ROOT / "config" / "demo.yaml").read_text())
+# What the demo trains: SFT models, the base among them, and checkpoints of an RL run of each.
+MODELS, CHECKPOINTS = len(DEMO["studies"]["toy"]["recipes"]), DEMO["rl"]["checkpoints"]

@@ -5,9 +5,9 @@ import shutil
 import pytest
 
 from quagmires.config.analysis_settings import AnalysisSettings
-from support import ROOT, overlay, planned, snakemake
+from support import MODELS, ROOT, overlay, planned, snakemake
 
-RANDOM_500 = "walks.random-500.ep1.lr5e-4"
+RANDOM_1K = "walks.random-1k.ep1.lr5e-4"
 
 
 @pytest.fixture
@@ -23,12 +23,12 @@ def only_metrics():
 def test_ranking_and_predicting_start_no_rl(tmp_path):
     for target in ("rank", "predict"):
         jobs = planned(snakemake("-n", "--configfile", overlay(tmp_path), "--", target).stdout)
-        assert (jobs["sft"], jobs["score"]) == (6, 7)
+        assert (jobs["sft"], jobs["score"]) == (MODELS - 1, MODELS)
         assert "rl" not in jobs
 
 
 def test_calibration_runs_rl_for_the_recipes_it_names_alone(tmp_path):
-    config = overlay(tmp_path, studies__toy__calibration=["base", RANDOM_500], rl__runs=3)
+    config = overlay(tmp_path, studies__toy__calibration=["base", RANDOM_1K], rl__runs=3)
     jobs = planned(snakemake("-n", "--configfile", config, "--", "calibration").stdout)
     assert (jobs["rl"], jobs["sft"]) == (6, 1)
 
@@ -39,7 +39,7 @@ def test_stored_metrics_are_enough_for_every_analysis_and_train_nothing(tmp_path
     assert {"tables", "figures", "ranking", "prediction", "report"} <= set(jobs)
     assert not {"sft", "rl", "samples", "metrics", "pool", "model"} & set(jobs)
     (only_metrics / "data").mkdir()
-    assert planned(snakemake("-n", "--configfile", config, "--", "figures").stdout)["rl"] == 7
+    assert planned(snakemake("-n", "--configfile", config, "--", "figures").stdout)["rl"] == MODELS
 
 
 def test_the_plan_needs_no_results(tmp_path):

@@ -310,7 +310,7 @@ def test_a_wrong_template_stops_with_both_renderings(small_run, tmp_path):
     assert result.returncode == 1
     assert "error: prompts differ between llamafactory and vllm; make their templates agree" in result.stderr
     assert "<|start_header_id|>user<|end_header_id|>" in result.stderr
-    assert "<|user|>What is " in result.stderr
+    assert "<|user|>Start at (" in result.stderr
     assert not (tmp_path / "parity.json").exists()
 
 
@@ -342,7 +342,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from verl_cpu.sampler import sample_batch
 model = AutoModelForCausalLM.from_pretrained(sys.argv[1], dtype=torch.float32).eval()
 tokenizer = AutoTokenizer.from_pretrained(sys.argv[1])
-texts = [f"<|user|>What is {'1 + ' * n}2?<|assistant|>" for n in (1, 2, 5)] * 8
+texts = [f"<|user|>Start at (25,25). Go{' Kado' * n}.<|assistant|>" for n in (1, 2, 5)] * 8
 prompts = [tokenizer.encode(text, add_special_tokens=False) for text in texts]
 draw = lambda seed: sample_batch(model, prompts, 40, 0.8, tokenizer.eos_token_id, torch.Generator().manual_seed(seed))
 drawn = draw(1)

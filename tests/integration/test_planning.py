@@ -15,7 +15,7 @@ from quagmires.planning.jobs import Job, planned_jobs
 from quagmires.planning.schedule import Task, Timetable, timetable
 from quagmires.planning.spending import spent
 from quagmires.reporting.plan_text import WIDTH, plan_text
-from support import ROOT, overlay, planned, script, snakemake
+from support import MODELS, ROOT, overlay, planned, script, snakemake
 
 
 def experiment(name: str = "paper", **changes) -> Experiment:
@@ -360,7 +360,7 @@ def test_what_was_spent_is_set_against_what_was_planned_for_finished_jobs_alone(
     speeds = throughput.read(demo.config, demo.config.costs.throughput)
     jobs = planned_jobs(demo, speeds)
     head = "s\th:m:s\tmax_rss\n"
-    for path in ("sft/toy/walks.random-500.ep1.lr5e-4", "grpo/toy/base.goals.run1"):
+    for path in ("sft/toy/walks.random-1k.ep1.lr5e-4", "grpo/toy/base.goals.run1"):
         file = tmp_path / "benchmarks" / f"{path}.tsv"
         file.parent.mkdir(parents=True)
         file.write_text(f"{head}1800.0\t0:30:00\t1.0\n")
@@ -369,9 +369,9 @@ def test_what_was_spent_is_set_against_what_was_planned_for_finished_jobs_alone(
     record.write_text(json.dumps({"drawn": {"seconds": 720.0}}))
     rows = {row["stage"]: row for row in spent(jobs, tmp_path / "benchmarks", tmp_path / "results")}
     assert {name: (row["finished"], row["jobs"]) for name, row in rows.items()} == {
-        "sft": (1, 6),
-        "samples_before": (1, 7),
-        "grpo": (1, 7),
+        "sft": (1, MODELS - 1),
+        "samples_before": (1, MODELS),
+        "grpo": (1, MODELS),
     }
     assert [rows[name]["spent_device_hours"] for name in ("sft", "grpo", "samples_before")] == [0.5, 0.5, 0.2]
     assert rows["grpo"]["planned_device_hours"] == next(job for job in jobs if job.stage == "grpo").device_hours
@@ -381,7 +381,7 @@ def test_nothing_spent_is_no_row(tmp_path):
     demo = experiment("demo")
     jobs = planned_jobs(demo, throughput.read(demo.config, demo.config.costs.throughput))
     assert spent(jobs, tmp_path, tmp_path) == []
-    damaged = tmp_path / "sft" / "toy" / "walks.random-500.ep1.lr5e-4.tsv"
+    damaged = tmp_path / "sft" / "toy" / "walks.random-1k.ep1.lr5e-4.tsv"
     damaged.parent.mkdir(parents=True)
     damaged.write_text("s\nfast\n")
     assert spent(jobs, tmp_path, tmp_path) == []

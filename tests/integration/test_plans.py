@@ -6,7 +6,7 @@ from collections import Counter
 import pytest
 
 from quagmires.config.experiment import Experiment, read_experiment
-from support import ROOT, overlay, planned, snakemake
+from support import MODELS, ROOT, overlay, planned, snakemake
 
 
 @pytest.fixture(scope="module")
@@ -62,13 +62,14 @@ def test_run_sheet_lists_every_model(tmp_path):
     lines = sheet.read_text().splitlines()
     sheet.unlink()
     sheet.parent.rmdir()
-    assert len(lines) == 8
+    assert len(lines) == 1 + MODELS
     assert lines[0].startswith("study\tlevel\tmodel\trecipe")
-    assert "walks.longest-500+shortest-500.ep1.lr5e-4" in lines[6]
+    # In the order of the config.
+    assert "walks.longest-500+shortest-500.ep1.lr5e-4" in lines[-1]
 
 
 def test_training_waits_for_prompt_parity(tmp_path):
-    sft = "results/plan-test/toy/walks.random-500.ep1.lr5e-4/sft/model/training.json"
+    sft = "results/plan-test/toy/walks.random-1k.ep1.lr5e-4/sft/model/training.json"
     grpo = "results/plan-test/toy/base/grpo/goals/run1/metrics.jsonl"
     for target in (sft, grpo):
         jobs = planned(snakemake("-n", "--configfile", overlay(tmp_path), "--", target).stdout)
@@ -77,6 +78,6 @@ def test_training_waits_for_prompt_parity(tmp_path):
 
 def test_more_runs_and_checkpoints_multiply_rl_alone(tmp_path):
     jobs = planned(snakemake("-n", "--configfile", overlay(tmp_path, rl__runs=3, rl__checkpoints=4)).stdout)
-    assert jobs["sft"] == 6
-    assert jobs["rl"] == 21
-    assert (jobs["samples"], jobs["rl_samples"], jobs["grade"]) == (7, 7 * 3, 7 + 7 * 3 * 4)
+    assert jobs["sft"] == MODELS - 1
+    assert jobs["rl"] == MODELS * 3
+    assert (jobs["samples"], jobs["rl_samples"], jobs["grade"]) == (MODELS, MODELS * 3, MODELS * (1 + 3 * 4))

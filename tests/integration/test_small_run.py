@@ -112,7 +112,7 @@ def test_scores_are_those_of_the_graded_responses(small_run):
 def test_the_three_engines_saw_one_prompt(small_run):
     parity = json.loads((small_run / "data/prompts/toy.parity.json").read_text())
     assert sorted(parity["engines"]) == ["llamafactory", "verl", "vllm"]
-    assert parity["example"].startswith("<|user|>What is ")
+    assert parity["example"].startswith("<|user|>Start at (")
     assert parity["example"].endswith("\\boxed{}.<|assistant|>")
 
 

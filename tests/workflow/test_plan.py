@@ -7,17 +7,17 @@ import shlex
 import pytest
 import yaml
 
-from support import ROOT, overlay, planned, snakemake
+from support import CHECKPOINTS, DEMO, MODELS, ROOT, overlay, planned, snakemake
 
 
 def test_demo_plans_one_of_everything_for_every_recipe(tmp_path):
     jobs = planned(snakemake("-n", "--configfile", overlay(tmp_path)).stdout)
-    assert jobs["sft"] == 6
-    assert jobs["rl"] == 7
-    assert jobs["samples"] == jobs["rl_samples"] == 7
-    assert jobs["score"] == 7 + 14
-    assert jobs["grade"] == 21
-    assert jobs["generalization_loss"] == 7
+    # Ten models, one of them without SFT, and three checkpoints of an RL run of each.
+    assert jobs["sft"] == 9
+    assert jobs["rl"] == 10
+    assert jobs["samples"] == jobs["rl_samples"] == 10
+    assert jobs["score"] == jobs["grade"] == 10 + 30
+    assert jobs["generalization_loss"] == 10
     assert jobs["rendered_prompts"] == 3
     assert jobs["pretrained_model"] == jobs["model"] == jobs["pool"] == 1
     # LLaMA-Factory's settings and verl's.
@@ -44,7 +44,7 @@ def test_a_benchmark_with_two_sources_is_refused(tmp_path):
 
 def test_sft_models_can_be_had_without_rl(tmp_path):
     jobs = planned(snakemake("-n", "--configfile", overlay(tmp_path), "--", "sft_models").stdout)
-    assert jobs["sft"] == 6
+    assert jobs["sft"] == MODELS - 1
     assert "rl" not in jobs
 
 
@@ -52,8 +52,8 @@ def test_rl_prompts_are_sampled_in_the_jobs_of_sft_models_alone(tmp_path):
     on = overlay(tmp_path, evaluation__rl_prompts=128, evaluation__rl_samples=32)
     output = snakemake("-n", "-p", "--configfile", on).stdout
     jobs = planned(output)
-    assert jobs["samples"] == jobs["rl_samples"] == 7
-    assert jobs["grade"] == jobs["score"] == 7 + 14
+    assert jobs["samples"] == jobs["rl_samples"] == MODELS
+    assert jobs["grade"] == jobs["score"] == MODELS * (1 + CHECKPOINTS)
     assert jobs["rl_prompts_to_sample"] == 1
     path = "results/plan-test/data/rl/goals/toy.sampled.parquet"
     assert f"--number 128 --seed 42 --output {path}" in output
@@ -65,7 +65,7 @@ def test_rl_prompts_are_sampled_in_the_jobs_of_sft_models_alone(tmp_path):
         ("score", ("--rl-prompts rl.goals=16 ",)),
     ):
         # An RL run's checkpoints are one sampling job.
-        assert len(commands[name]) == (14 if name == "sample" else 21)
+        assert len(commands[name]) == MODELS * (2 if name == "sample" else 1 + CHECKPOINTS)
         for line in commands[name]:
             assert all((part in line) != ("/checkpoint" in line) for part in given)
 
@@ -85,7 +85,7 @@ def test_a_ladder_is_one_training_and_each_of_its_models_goes_its_own_way(tmp_pa
     jobs = planned(result.stdout)
     assert (jobs["sft"], jobs["sft_ladder"], jobs["sft_rung"]) == (1, 1, 4)
     assert jobs["rl"] == jobs["generalization_loss"] == 6
-    assert (jobs["samples"], jobs["rl_samples"], jobs["grade"]) == (6, 6, 6 + 12)
+    assert (jobs["samples"], jobs["rl_samples"], jobs["grade"]) == (6, 6, 6 + 6 * CHECKPOINTS)
     assert jobs["subset"] == 2
     [training] = [line for line in result.stdout.splitlines() if "train_sft.py" in line and ".ep8." in line]
     assert '"epochs": 8.0, "evaluate_at": [1, 2, 4, 8]' in training
@@ -97,10 +97,9 @@ def test_a_ladder_is_one_training_and_each_of_its_models_goes_its_own_way(tmp_pa
 
 
 def test_a_recipe_is_a_ladder_for_one_model_and_a_run_for_another(tmp_path):
-    demo = yaml.safe_load((ROOT / "config" / "demo.yaml").read_text())
     path = "results/plan-test/data/base_model"
-    models = {name: {**demo["models"]["toy"], "path": path} for name in ("toy", "other")}
-    toy = demo["studies"]["toy"]
+    models = {name: {**DEMO["models"]["toy"], "path": path} for name in ("toy", "other")}
+    toy = DEMO["studies"]["toy"]
     studies = {"toy": {**toy, "recipes": [LADDER]},
                "other": {**toy, "model": "other", "recipes": [{"subset": "random-60", "epochs": 8}]}}  # fmt: skip
     config = overlay(tmp_path, models=models, studies=studies, tables={}, figures={})
@@ -119,15 +118,14 @@ def test_a_ladder_that_cannot_be_is_refused_before_anything_is_planned(tmp_path)
 
 
 def test_a_validation_set_of_several_pools_is_made_once_and_measured_for_every_model(tmp_path):
-    demo = yaml.safe_load((ROOT / "config" / "demo.yaml").read_text())
-    pool = {**demo["sft_datasets"]["walks"], "path": "results/plan-test/data/world/sft_pool.jsonl"}
+    pool = {**DEMO["sft_datasets"]["walks"], "path": "results/plan-test/data/world/sft_pool.jsonl"}
     changes = {
         "sft_datasets": {"walks": pool, "other": pool},
         "sft__validation": {"from": ["other"], "examples": 100},
     }
     result = snakemake("-n", "-p", "--configfile", overlay(tmp_path, **changes))
     jobs = planned(result.stdout)
-    assert (jobs["common_validation"], jobs["generalization_loss"]) == (1, 14)
+    assert (jobs["common_validation"], jobs["generalization_loss"]) == (1, 2 * MODELS)
     # Also the pool that traces are taken from alone is read and measured.
     assert (jobs["pool"], jobs["token_lengths"]) == (2, 2)
     [command] = [line for line in result.stdout.splitlines() if "select_common_validation.py" in line]
@@ -216,9 +214,9 @@ def test_old_and_new_names_of_the_rl_block_count_in_the_order_of_the_files(tmp_p
     old.write_text("grpo: {runs: 3, algorithm: dr_grpo}\n")
     new.write_text("rl: {runs: 2}\n")
     given = ("--configfile", overlay(tmp_path), old, new)
-    assert planned(snakemake("-n", *given, "--", "all").stdout)["rl"] == 7 * 2
+    assert planned(snakemake("-n", *given, "--", "all").stdout)["rl"] == MODELS * 2
     output = snakemake("-n", *given, "--config", 'grpo={"algorithm": "rloo"}', "--", "all").stdout
-    assert planned(output)["rl"] == 7 * 2 and "RLOO toy" in output
+    assert planned(output)["rl"] == MODELS * 2 and "RLOO toy" in output
     new.write_text("rl: {runs: 2}\ngrpo: {runs: 3}\n")
     result = snakemake("-n", *given, "--", "all", check=False)
     assert result.stderr.count("error: ") == 1

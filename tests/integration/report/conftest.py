@@ -90,7 +90,7 @@ def everything(demo, decided, tmp_path_factory) -> dict:
     files = {
         **decided,
         "decisions/plan.json": plan,
-        "run_sheet.tsv": f"study\tmodel\trecipe\tsubset\tepochs\ntoy\ttoy\t{RANDOM}\trandom-500\t1.0\n",
+        "run_sheet.tsv": f"study\tmodel\trecipe\tsubset\tepochs\ntoy\ttoy\t{RANDOM}\trandom-1k\t1.0\n",
         "tables/contamination.csv": "benchmark,problems,sums,any_set,any_set_share\n"
         "easy,40,3,3,0.0750\nhard,9,,0,0.0000\n",
         f"toy/{RANDOM}/sft/model/training.json": trained(torch="2.13.0"),

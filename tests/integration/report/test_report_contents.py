@@ -13,6 +13,7 @@ from report_page import RANDOM, trained
 from quagmires.commands import run_command
 from quagmires.common.errors import UserError
 from quagmires.reporting.html.figures import sparkline
+from support import MODELS
 
 
 def test_answer_names_the_model_to_take_the_tied_ones_and_the_best_prediction(report, everything, decided):
@@ -94,32 +95,32 @@ def test_models_measured_and_through_rl_are_counted(report, tmp_path):
     folder.mkdir()
     rows.to_parquet(folder / "metrics.parquet")
     # While RL is not done there is no metrics.parquet of all: that of the decisions has what is known.
-    assert "toy walks goals 7 3 1 easy, medium, hard" in report({}).section("runs")
+    assert f"toy walks goals {MODELS} 3 1 easy, medium, hard" in report({}).section("runs")
 
 
 def test_training_of_each_run_is_drawn(report, everything, tmp_path):
     report(everything)
     steps = [
-        {"study": "toy", "recipe": RANDOM, "subset": "random-500", "epochs": 1.0, "run": run, "step": step}
+        {"study": "toy", "recipe": RANDOM, "subset": "random-1k", "epochs": 1.0, "run": run, "step": step}
         | {"reward": 0.1 * step * run, "response_tokens": 20.0, "seconds": 60.0}
         for run in (1, 2)
         for step in (1, 2, 3)
     ]
     pd.DataFrame(steps).to_parquet(tmp_path / "results" / "demo" / "grpo_training.parquet")
     page = report({})
-    assert "random 500 toy 1.5 min 199 123,456 2.000 0.010" in page.section("training")
-    assert "random 500 toy 3.0 min 2 3 20 0.200 0.600" in page.section("training")
+    assert "random 1k toy 1.5 min 199 123,456 2.000 0.010" in page.section("training")
+    assert "random 1k toy 3.0 min 2 3 20 0.200 0.600" in page.section("training")
     assert {"from 2 to 0.0101", "from 0.1 to 0.3", "from 0.2 to 0.6"} <= set(page.attributes("img", "alt"))
 
 
 def test_what_was_spent_stands_beside_what_was_planned(report, everything):
     section = report(everything).section("costs")
-    assert re.search(r"SFT 6 1 [0-9.]+ 2\.00 [0-9.]+", section)
-    assert re.search(r"all 6 1 [0-9.]+ 2\.00", section)
+    assert re.search(rf"SFT {MODELS - 1} 1 [0-9.]+ 2\.00 [0-9.]+", section)
+    assert re.search(rf"all {MODELS - 1} 1 [0-9.]+ 2\.00", section)
     assert "jobs at a time" in section
     planned = everything["decisions/plan.json"]["stages"]
     rollouts = next(row["responses"] for row in planned if row["stage"] == "grpo")
-    assert re.search(rf"GRPO 7 0 [0-9,]+ {rollouts:,} ", section)
+    assert re.search(rf"GRPO {MODELS} 0 [0-9,]+ {rollouts:,} ", section)
 
 
 def test_same_results_give_the_same_report(report, everything):

@@ -307,4 +307,4 @@ def test_the_script_writes_the_page_of_a_folder_of_the_demo(small_run, browser, 
     assert "responses, " in said.stdout and said.stderr == ""
     browser.open(tmp_path / "page.html")
     browser.wait(READY)
-    assert "What is" in text(browser, "#page")
+    assert "Start at (" in text(browser, "#page")

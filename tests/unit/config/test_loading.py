@@ -105,11 +105,18 @@ def test_shipped_configs_are_valid(name, files, monkeypatch):
 def test_demo_has_the_recipes_it_promises(files):
     config = parse(merged(), files)
     sheet = expand(config, files).sheet.set_index("subset")
-    assert {"base", "random-500", "random-2k", "shortest-1k", "longest-1k", "longest-500+shortest-500"} < set(
-        sheet.index
-    )
-    repeated = sheet.loc["random-250"]
-    assert repeated["epochs"] > sheet.loc["random-2k", "epochs"]
+    # Sizes and epochs of one distribution, the shortest and the longest of it, and a mixture.
+    epochs = {subset: sorted(sheet.loc[[subset], "epochs"]) for subset in sheet.index}
+    assert epochs == {
+        "base": [0],
+        "random-250": [1, 8],
+        "random-1k": [1, 4],
+        "random-4k": [1],
+        "shortest-1k": [1, 4],
+        "longest-1k": [1],
+        "longest-500+shortest-500": [1],
+    }
+    assert (config.rl.runs, config.rl.checkpoints) == (1, 3)
     assert config.rl.rollouts == 16
     assert config.rl.kl_coefficient == 0
     assert config.rl.entropy_coefficient == 0.001
@@ -167,8 +174,8 @@ def test_a_missing_key_is_named(files):
         ),
         ("studies.toy.recipes", ["longst-5"], r"recipes\[0\]: unknown subset 'longst-5'"),
         ("sft.global_batch_size", 33, r"demo.yaml: sft.global_batch_size: .* 33 is not a multiple"),
-        ("rl.batch_size", 600, r"demo.yaml: rl: rl.batch_size 600 is larger than the RL set \(512 problems\)"),
-        ("rl.checkpoints", 17, "rl.checkpoints 17 is more than the 16 steps"),
+        ("rl.batch_size", 600, r"demo.yaml: rl: rl.batch_size 600 is larger than the RL set \(576 problems\)"),
+        ("rl.checkpoints", 19, "rl.checkpoints 19 is more than the 18 steps"),
         ("evaluation.rl_prompts", 16, "evaluation: .*give both `rl_prompts` and `rl_samples`, or neither"),
         ("evaluation.large_k", 128, "evaluation.large_k: 128 is not a power of two up to evaluation.samples"),
         ("experiment", "downloads", "experiment: results/downloads is a folder of its own; choose another name"),
@@ -195,7 +202,8 @@ def test_a_study_that_cannot_be_run_is_refused(path, value, message, files, monk
         ("studies.toy.calibration", ["random-500"], "studies.toy.calibration[0]: unknown recipe 'random-500'; "),
         ("analysis.budgets", [5e9, 2e9], "analysis.budgets: [5000000000.0, 2000000000.0] must rise"),
         ("figures.linear_fit.kind", "lines", "figures.linear_fit.kind: "),
-        ("tables.r2.fitting_sizes", [3, 6], "fitting_sizes[1]: 6 cannot be fitted: its largest study allows 2 to 5"),
+        # Ten models, two of them left to be predicted.
+        ("tables.r2.fitting_sizes", [3, 9], "fitting_sizes[1]: 9 cannot be fitted: its largest study allows 2 to 8"),
     ],
 )
 def test_a_table_or_figure_of_what_there_is_not_is_refused(path, value, message, files):
@@ -222,9 +230,9 @@ def test_rl_prompts_are_of_the_rl_sets_of_the_models_that_are_trained(files, mon
     base = experiment.checkpoints["toy/base/sft"]
     rows = sum(experiment.config.benchmarks[name].rows for name in base.benchmarks)
     assert responses(base, experiment) == base.samples * rows + 2 * 64 * 8
-    config["evaluation"]["rl_prompts"] = 513
+    config["evaluation"]["rl_prompts"] = 577
     with pytest.raises(
-        UserError, match="demo.yaml: evaluation.rl_prompts: 513 is more than the 512 problems of RL set"
+        UserError, match="demo.yaml: evaluation.rl_prompts: 577 is more than the 576 problems of RL set"
     ):
         checked(config, files)
 
@@ -340,7 +348,7 @@ def test_a_file_that_is_not_yaml_is_named_with_its_line(tmp_path):
 
 def test_ids_read_aloud(files):
     experiment = expand(parse(merged(), files), files)
-    assert "toy/walks.random-250.ep4.lr5e-4/sft" in experiment.sft_runs
+    assert "toy/walks.random-250.ep8.lr5e-4/sft" in experiment.sft_runs
     assert "toy/base/grpo/goals/run1/checkpoint2" in experiment.checkpoints
     assert short_float(1e-5) == "1e-5"
     assert Path(experiment.root) == Path("results/demo")
@@ -348,12 +356,14 @@ def test_ids_read_aloud(files):
 
 def test_a_checkpoint_of_two_studies_is_evaluated_once_on_all_their_benchmarks(files):
     config = merged()
+    models = len(config["studies"]["toy"]["recipes"])
     second = {**config["studies"]["toy"], "benchmarks": ["hard"], "recipes": ["base", "random-100"]}
     config["studies"] = {"toy": {**config["studies"]["toy"], "benchmarks": ["easy"]}, "second": second}
     experiment = expand(parse(config, files), files)
     assert experiment.checkpoints["toy/base/sft"].benchmarks == ["easy", "hard"]
-    assert len(experiment.sheet) == 9
-    assert len(experiment.sft_runs) == 8
+    assert len(experiment.sheet) == models + 2
+    # The base is a model of both.
+    assert len(experiment.sft_runs) == models + 1
 
 
 def test_the_editors_schema_is_that_of_the_code(tmp_path):

@@ -182,10 +182,11 @@ def finished(demo, tmp_path):
         write(tmp_path / run.checkpoint / "eval" / "samples.json", {"drawn": drawn, "hardware": HARDWARE})
     step = {"timing_s/step": 8.0, "timing_s/update_actor": 4.5, "timing_s/old_log_prob": 0.5, "timing_s/gen": 0.01}
     for run in demo.rl_runs.values():
-        rows = [{"step": number, "response_length/mean": 20.0, **step} for number in range(1, 17)]
+        steps = resources.rl_steps(run, demo)
+        rows = [{"step": number, "response_length/mean": 20.0, **step} for number in range(1, steps + 1)]
         write(tmp_path / run.path / "metrics.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
-        record = {"resumed_from_step": None, "seconds": 16 * 8.0 + 60}
-        write(tmp_path / run.checkpoint(2) / "model" / "checkpoint.json", record)
+        record = {"resumed_from_step": None, "seconds": steps * 8.0 + 60}
+        write(tmp_path / run.checkpoint(demo.rl["toy"].checkpoints) / "model" / "checkpoint.json", record)
     return tmp_path
 
 
@@ -201,7 +202,8 @@ def test_speeds_are_read_from_finished_runs(demo, finished):
     }
     assert entry.start_seconds == {"sft": pytest.approx(10), "grpo": pytest.approx(60)}
     assert entry.response_tokens == {"sampling": 30, "grpo": 20}
-    assert entry.runs == {"sft": 6, "sampling": 7, "grpo": 7}
+    models = len(demo.sft_runs)
+    assert entry.runs == {"sft": models - 1, "sampling": models, "grpo": models}
 
 
 def test_a_measured_run_is_planned_with_the_time_it_took(demo, finished, tmp_path):
@@ -210,7 +212,7 @@ def test_a_measured_run_is_planned_with_the_time_it_took(demo, finished, tmp_pat
     file.write_text(yaml.safe_dump(throughput.SpeedTable(speeds={"cpu": entries}).model_dump()))
     speeds = throughput.read(demo.config, TABLE, file)
     run = demo.rl_runs["toy/base/grpo/goals/run1"]
-    assert 3600 * resources.rl_work(run, demo, speeds).hours == pytest.approx(16 * 8 + 60)
+    assert 3600 * resources.rl_work(run, demo, speeds).hours == pytest.approx(18 * 8 + 60)
 
 
 def test_speeds_are_of_one_device(finished):
@@ -233,7 +235,7 @@ def test_records_that_do_not_say_how_long_the_work_took_are_left_out(demo, finis
           {"drawn": {"responses": 0, "tokens": 0, "seconds": 0.0}})  # fmt: skip
     write(finished / "toy" / "base" / "grpo" / "goals" / "run1" / "metrics.jsonl", '{"step": 1}\n')
     entry = measured_entries(demo, finished)["toy"]
-    assert entry.runs == {"sft": 3, "sampling": 6, "grpo": 6}
+    assert entry.runs == {"sft": len(runs) - 3, "sampling": len(runs), "grpo": len(runs)}
     assert entry.tokens_per_second["sft"] == pytest.approx(5000)
     assert entry.tokens_per_second["sampling"] == pytest.approx(4000)
 
