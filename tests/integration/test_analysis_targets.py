@@ -7,7 +7,7 @@ import pytest
 from quagmires.config.analysis_settings import AnalysisSettings
 from support import MODELS, ROOT, overlay, planned, snakemake
 
-RANDOM_1K = "walks.random-1k.ep1.lr5e-4"
+RANDOM_1K = "walks.random-1k.ep1.lr1e-3"
 
 
 @pytest.fixture

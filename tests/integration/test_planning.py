@@ -163,7 +163,7 @@ def test_what_a_ladder_took_is_what_its_run_took(tmp_path):
     study = {"studies__toy__recipes": ["base", {**RECIPE, "subset": "random-60", "evaluate_at": [1, 8]}]}
     demo = experiment("demo", tables={}, figures={}, **study)
     jobs = planned_jobs(demo, throughput.of(demo.config))
-    record = tmp_path / "sft" / "toy" / "walks.random-60.ep8.lr5e-4.tsv"
+    record = tmp_path / "sft" / "toy" / "walks.random-60.ep8.lr1e-3.tsv"
     record.parent.mkdir(parents=True)
     record.write_text("s\th:m:s\n36.0\t0:00:36\n")
     [row] = spent(jobs, tmp_path, tmp_path)
@@ -360,7 +360,7 @@ def test_what_was_spent_is_set_against_what_was_planned_for_finished_jobs_alone(
     speeds = throughput.read(demo.config, demo.config.costs.throughput)
     jobs = planned_jobs(demo, speeds)
     head = "s\th:m:s\tmax_rss\n"
-    for path in ("sft/toy/walks.random-1k.ep1.lr5e-4", "grpo/toy/base.goals.run1"):
+    for path in ("sft/toy/walks.random-1k.ep1.lr1e-3", "grpo/toy/base.goals.run1"):
         file = tmp_path / "benchmarks" / f"{path}.tsv"
         file.parent.mkdir(parents=True)
         file.write_text(f"{head}1800.0\t0:30:00\t1.0\n")
@@ -381,7 +381,7 @@ def test_nothing_spent_is_no_row(tmp_path):
     demo = experiment("demo")
     jobs = planned_jobs(demo, throughput.read(demo.config, demo.config.costs.throughput))
     assert spent(jobs, tmp_path, tmp_path) == []
-    damaged = tmp_path / "sft" / "toy" / "walks.random-1k.ep1.lr5e-4.tsv"
+    damaged = tmp_path / "sft" / "toy" / "walks.random-1k.ep1.lr1e-3.tsv"
     damaged.parent.mkdir(parents=True)
     damaged.write_text("s\nfast\n")
     assert spent(jobs, tmp_path, tmp_path) == []

@@ -65,11 +65,11 @@ def test_run_sheet_lists_every_model(tmp_path):
     assert len(lines) == 1 + MODELS
     assert lines[0].startswith("study\tlevel\tmodel\trecipe")
     # In the order of the config.
-    assert "walks.longest-500+shortest-500.ep1.lr5e-4" in lines[-1]
+    assert "walks.longest-500+shortest-500.ep1.lr1e-3" in lines[-1]
 
 
 def test_training_waits_for_prompt_parity(tmp_path):
-    sft = "results/plan-test/toy/walks.random-1k.ep1.lr5e-4/sft/model/training.json"
+    sft = "results/plan-test/toy/walks.random-1k.ep1.lr1e-3/sft/model/training.json"
     grpo = "results/plan-test/toy/base/grpo/goals/run1/metrics.jsonl"
     for target in (sft, grpo):
         jobs = planned(snakemake("-n", "--configfile", overlay(tmp_path), "--", target).stdout)

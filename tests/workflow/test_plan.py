@@ -92,7 +92,7 @@ def test_a_ladder_is_one_training_and_each_of_its_models_goes_its_own_way(tmp_pa
     rungs = re.findall(
         r"adopt_rung.py --ladder \S+ (\S+)/sft/ladder/\S+ --epoch (\d) --output \S+ (\S+)/sft/m", result.stdout
     )
-    run, *others = (f"results/plan-test/toy/walks.random-60.ep8{at}.lr5e-4" for at in ("", "at1", "at2", "at4"))
+    run, *others = (f"results/plan-test/toy/walks.random-60.ep8{at}.lr1e-3" for at in ("", "at1", "at2", "at4"))
     assert sorted(rungs) == [(run, epoch, model) for epoch, model in zip("1248", (*others, run), strict=True)]
 
 
@@ -237,8 +237,8 @@ def test_old_and_new_names_of_the_rl_block_count_in_the_order_of_the_files(tmp_p
             "benchmarks.easy.path: no such file: results/plan-test/data/world/benchmark_eazy.jsonl",
         ),
         (
-            {"sft_datasets__walks__rows": 9},
-            "sft_datasets.walks.rows: the walk world will have 4500 rows, not 9",
+            {"sft_datasets__walks__rows": 4600},
+            "sft_datasets.walks.rows: the walk world will have 4500 rows, not 4600",
         ),
         ({"benchmarks__easy__path": "data/none.jsonl"}, "benchmarks.easy.path: no such file: data/none.jsonl"),
         (

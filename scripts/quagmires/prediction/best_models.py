@@ -19,10 +19,9 @@ import numpy as np
 import pandas as pd
 from scipy.stats import norm
 
-from quagmires.common.errors import UserError
 from quagmires.prediction.errors_in_variables import draws_of
 from quagmires.prediction.outcomes import outcome_errors
-from quagmires.prediction.predictors import Predictor, applicable, known, ranking
+from quagmires.prediction.predictors import applicable, known, ranking
 from quagmires.prediction.rank_correlation import DECIMALS
 from quagmires.prediction.selection_cost import FEWEST_TO_CHOOSE
 
@@ -31,8 +30,6 @@ SIMULATED = 20_000
 AFTER_RL = ("outcome", "gain")
 # A standard error of no more is rounding.
 TINY = 1e-12
-# What has to be measured of each SFT model, and the columns of the metrics that come of it.
-MEASURED = {"samples": ("pass_at_1", "pass_at_large_k"), "loss": ("generalization_loss",)}
 
 
 @dataclass(frozen=True)
@@ -150,7 +147,7 @@ def best_model(scores: np.ndarray, covariance: np.ndarray, confidence: float, se
 class Pick:
     """What a predictor would have picked: recipes (several if tied), its regret, and the rank after RL of their best.
 
-    `needs` are the measurements the predictor is made of (`MEASURED`). `fitted` says that it orders models by a fit on
+    `needs` are the measurements the predictor is made of. `fitted` says that it orders models by a fit on
     outcomes of others alone, so that some models have to go through RL before it says anything.
     """
 
@@ -234,21 +231,8 @@ def _picks(models: pd.DataFrame, level: str, confidence: float, seed: int, kind:
                 picked=models.loc[picked, "recipe"].tolist(),
                 regret=regret(outcome, covariance, picked, confidence, seed),
                 rank=int((outcome > outcome[picked].max()).sum()) + 1,
-                needs=needs(predictor, models),
+                needs=list(predictor.needs),
                 fitted=predictor.rank(models) is None,
             )
         )
     return found
-
-
-def needs(predictor: Predictor, models: pd.DataFrame) -> list[str]:
-    """Which of `MEASURED` a predictor is made of: those without whose columns it cannot be computed."""
-
-    def reads(column: str) -> bool:
-        try:
-            predictor.lines(models.drop(columns=column))
-        except UserError:
-            return True
-        return False
-
-    return [name for name, columns in MEASURED.items() if any(reads(column) for column in columns)]

@@ -3,7 +3,7 @@
 import re
 from html.parser import HTMLParser
 
-RANDOM = "walks.random-1k.ep1.lr5e-4"
+RANDOM = "walks.random-1k.ep1.lr1e-3"
 VOID = {"meta", "img", "br"}
 SEPARATE = {"th", "td", "p", "dt", "dd", "li", "h2", "h3", "figcaption"}
 BESIDE = ("decisions/rank", "decisions/predict", "decisions/plan")

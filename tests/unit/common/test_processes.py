@@ -138,7 +138,7 @@ def test_an_engine_that_does_not_save_in_time_is_killed(tmp_path):
     os.kill(script.pid, signal.SIGTERM)
     script.communicate(timeout=20)
     assert script.returncode == 128 + signal.SIGTERM
-    assert not psutil.wait_procs(children, timeout=5)[1]
+    assert not psutil.wait_procs(children, timeout=30)[1]
 
 
 def test_an_engine_and_what_it_started_end_when_their_script_is_killed(tmp_path):
@@ -153,7 +153,7 @@ def test_an_engine_and_what_it_started_end_when_their_script_is_killed(tmp_path)
     assert len(children) == 3
     script.kill()
     script.communicate(timeout=20)
-    assert not psutil.wait_procs(children, timeout=10)[1]
+    assert not psutil.wait_procs(children, timeout=30)[1]
 
 
 def test_stop_leaves_no_old_request_behind(tmp_path):

@@ -15,7 +15,7 @@ from quagmires.training.runs import SFTRunSettings, sft_settings
 from support import ROOT
 
 LADDER = {"subset": "random-60", "epochs": 8, "evaluate_at": [1, 2, 4, 8]}
-RUN = "toy/walks.random-60.ep8.lr5e-4/sft"
+RUN = "toy/walks.random-60.ep8.lr1e-3/sft"
 
 
 def demo(**changes) -> Experiment:
@@ -37,7 +37,7 @@ def with_recipes(*recipes, **changes) -> Experiment:
 
 def test_a_ladder_is_several_models_of_one_training():
     one = with_recipes(LADDER)
-    rungs = [f"toy/walks.random-60.ep{name}.lr5e-4/sft" for name in ("8at1", "8at2", "8at4", "8")]
+    rungs = [f"toy/walks.random-60.ep{name}.lr1e-3/sft" for name in ("8at1", "8at2", "8at4", "8")]
     assert list(one.sft_runs) == ["toy/base/sft", *rungs]
     assert {one.sft_runs[rung].training.checkpoint for rung in rungs} == {RUN} == {*one.ladders}
     assert one.ladders[RUN] == (1, 2, 4, 8)
@@ -111,11 +111,11 @@ def test_a_ladder_that_cannot_be_is_one_line(recipe, message):
 
 
 def test_a_ladder_and_its_last_model_by_itself_are_the_same_model():
-    with pytest.raises(UserError, match=r"recipes\[2\]: recipe \S+ep8\.lr5e-4 occurs twice .* last epoch of a ladder"):
+    with pytest.raises(UserError, match=r"recipes\[2\]: recipe \S+ep8\.lr1e-3 occurs twice .* last epoch of a ladder"):
         with_recipes(LADDER, {"subset": "random-60", "epochs": 8})
     # One trained for so many epochs by itself is another model than that of a ladder.
     both = with_recipes(LADDER, {"subset": "random-60", "epochs": 2})
-    assert {"walks.random-60.ep8at2.lr5e-4", "walks.random-60.ep2.lr5e-4"} < {*both.sheet["recipe"]}
+    assert {"walks.random-60.ep8at2.lr1e-3", "walks.random-60.ep2.lr1e-3"} < {*both.sheet["recipe"]}
 
 
 def test_the_check_of_a_models_settings_does_not_depend_on_ladders():

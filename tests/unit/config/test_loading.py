@@ -183,7 +183,7 @@ def test_a_missing_key_is_named(files):
         (
             "studies.toy.recipes",
             ["random-1000", "random-1k"],
-            r"recipes\[1\]: walks.random-1k.ep1.lr5e-4 is walks.random-1000.ep1.lr5e-4 in another spelling",
+            r"recipes\[1\]: walks.random-1k.ep1.lr1e-3 is walks.random-1000.ep1.lr1e-3 in another spelling",
         ),
     ],
 )
@@ -247,7 +247,7 @@ def test_stored_metrics_need_no_data(files, tmp_path, monkeypatch):
     with pytest.raises(UserError, match="no such file: nowhere.jsonl"):
         checked(elsewhere, files)
     (results / "metrics.parquet").touch()
-    assert len(checked(elsewhere, files).sft_runs) == 7
+    assert len(checked(elsewhere, files).sft_runs) == 10
     (results / "data").mkdir()
     with pytest.raises(UserError, match="no such file: nowhere.jsonl"):
         checked(elsewhere, files)
@@ -348,7 +348,7 @@ def test_a_file_that_is_not_yaml_is_named_with_its_line(tmp_path):
 
 def test_ids_read_aloud(files):
     experiment = expand(parse(merged(), files), files)
-    assert "toy/walks.random-250.ep8.lr5e-4/sft" in experiment.sft_runs
+    assert "toy/walks.random-250.ep8.lr1e-3/sft" in experiment.sft_runs
     assert "toy/base/grpo/goals/run1/checkpoint2" in experiment.checkpoints
     assert short_float(1e-5) == "1e-5"
     assert Path(experiment.root) == Path("results/demo")

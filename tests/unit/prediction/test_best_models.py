@@ -4,10 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from quagmires.prediction.best_models import MEASURED, best_and_picks, best_model, needs, regret, score_covariance
+from quagmires.prediction.best_models import best_and_picks, best_model, regret, score_covariance
 from quagmires.prediction.bootstrap import DRAWS
 from quagmires.prediction.outcomes import outcome_errors, with_outcome
-from quagmires.prediction.predictors import PREDICTORS
+from quagmires.prediction.predictors import PREDICTORS, applicable
 from quagmires.prediction.selection_cost import choice
 from quagmires.simulation.known_truth import World
 
@@ -102,7 +102,7 @@ def test_each_predictor_picks_its_first_and_says_what_it_needs(models):
     models.loc[5, "generalization_loss"] = 0.01
     found = best_and_picks(models, "dataset", 0.9, 1)
     by_name = {pick.predictor: pick for pick in found.picks}
-    assert list(by_name) == [name for name, one in PREDICTORS.items() if "dataset" in one.levels]
+    assert list(by_name) == [one.name for one in applicable("dataset")]
     assert by_name["pass_at_1"].picked == ["r3"] and by_name["generalization_loss"].picked == ["r5"]
     best = models["outcome"].max()
     assert by_name["pass_at_1"].regret.value == pytest.approx(best - models["outcome"][3])
@@ -112,8 +112,7 @@ def test_each_predictor_picks_its_first_and_says_what_it_needs(models):
     made_of = {name: (pick.needs, pick.fitted) for name, pick in by_name.items()}
     assert made_of["pass_at_1"] == made_of["pass_at_large_k"] == (["samples"], False)
     assert made_of["generalization_loss"] == (["loss"], False)
-    assert made_of["average"] == made_of["generalization_loss_gain"] == (list(MEASURED), True)
-    assert needs(PREDICTORS["average"], models) == ["samples", "loss"]
+    assert made_of["average"] == made_of["generalization_loss_gain"] == (["samples", "loss"], True)
 
 
 def test_picks_and_regrets_are_those_of_the_table_of_predictors(models):
