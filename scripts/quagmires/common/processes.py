@@ -67,7 +67,7 @@ def run_engine(
     if stop:
         stop.file.unlink(missing_ok=True)
     before = progress()
-    with _exit_on_sigterm(), open(log, "ab") as output:
+    with _exit_on_sigterm() as from_now, open(log, "ab") as output:
         output.write(f"$ {' '.join(command)}\n".encode())
         output.flush()
         child = subprocess.Popen(
@@ -81,6 +81,8 @@ def run_engine(
         )
         guard = watchdog.start(os.getpid(), str(SCRIPTS))
         try:
+            # Told earlier, the engine would not be ended.
+            from_now()
             _watch(child, name, log, progress, before, stall_minutes, each_look)
         except SystemExit:
             if stop:
@@ -152,16 +154,29 @@ def _ignore_sigterm() -> None:
 
 
 @contextlib.contextmanager
-def _exit_on_sigterm() -> Iterator[None]:
-    """Raise SystemExit at the first SIGTERM; later ones do not disturb the end that it began."""
+def _exit_on_sigterm() -> Iterator[Callable[[], None]]:
+    """Raise SystemExit at the first SIGTERM; later ones do not disturb the end that it began.
+
+    Not before the function is called that this gives: one that comes earlier is kept until then.
+    """
+    told: list[int] = []
+    begun = False
 
     def leave(signum: int, frame: FrameType | None) -> None:
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        raise SystemExit(128 + signum)
+        told.append(signum)
+        if begun:
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+            raise SystemExit(128 + signum)
+
+    def begin() -> None:
+        nonlocal begun
+        begun = True
+        if told:
+            leave(told[0], None)
 
     previous = signal.signal(signal.SIGTERM, leave)
     try:
-        yield
+        yield begin
     finally:
         signal.signal(signal.SIGTERM, previous)
 

@@ -141,6 +141,28 @@ def test_an_engine_that_does_not_save_in_time_is_killed(tmp_path):
     assert not psutil.wait_procs(children, timeout=30)[1]
 
 
+TOLD_WHILE_STARTING = """
+import os, signal
+from quagmires.common import watchdog
+start = watchdog.start
+def told(*arguments):
+    os.kill(os.getpid(), signal.SIGTERM)
+    return start(*arguments)
+watchdog.start = told
+"""
+
+
+def test_an_engine_is_ended_if_its_script_was_told_to_stop_while_it_started_it(tmp_path):
+    (tmp_path / "engine.py").write_text("import time; time.sleep(60)")
+    watched = WATCHED.replace("folder = Path", f"{TOLD_WHILE_STARTING}\nfolder = Path")
+    command = [sys.executable, "-c", watched, str(SCRIPTS), str(tmp_path), "0.5"]
+    script = subprocess.Popen(command, stderr=subprocess.PIPE, start_new_session=True)
+    script.communicate(timeout=30)
+    assert script.returncode == 128 + signal.SIGTERM
+    lines = [process.info["cmdline"] or [] for process in psutil.process_iter(["cmdline"])]
+    assert not [line for line in lines if f"{tmp_path}/steps" in line]
+
+
 def test_an_engine_and_what_it_started_end_when_their_script_is_killed(tmp_path):
     parent = """
     import pathlib, subprocess, sys, time
