@@ -257,7 +257,7 @@ def test_shards_of_another_setting_are_never_mixed_in(small_run, drawn, tmp_path
 def test_a_prompt_without_room_for_an_answer_is_named(small_run, tmp_path):
     result = run(*command(small_run, tmp_path / "eval", 1, "--max-tokens", 5), env=environment(**VLLM), check=False)
     assert result.returncode == 1
-    assert "error: easy: problem easy-0 has a prompt of 9 tokens, evaluation.max_tokens is 5" in result.stderr
+    assert "error: easy: problem easy-0 has a prompt of 14 tokens, evaluation.max_tokens is 5" in result.stderr
     long = run(*command(small_run, tmp_path / "eval", 1, "--max-tokens", 9999), env=environment(**VLLM), check=False)
     assert "evaluation.max_tokens is 9999; lower it" in long.stderr
 
