@@ -85,7 +85,7 @@ def test_seeds_settings_and_the_whole_config_are_there(report):
     section = report({}).section("runs")
     assert "42; GRPO run r has 42 + r - 1" in section
     assert "experiment: demo" in section
-    assert "learning rate 0.0005" in section
+    assert "learning rate 0.001" in section
 
 
 def test_models_measured_and_through_rl_are_counted(report, tmp_path):
