@@ -98,6 +98,8 @@ def test_scores_are_those_of_the_graded_responses(small_run):
     grades = pd.read_parquet(small_run / SFT / "sft" / "eval" / "easy" / "grades.parquet")
     assert len(grades) == 8 * 8
     assert grades.groupby("problem_id").size().eq(8).all()
+    # Else what follows would compare zeros.
+    assert 0 < grades["correct"].mean() < 1
     scores = json.loads((small_run / SFT / "sft" / "eval" / "scores.json").read_text())
     easy = scores["benchmarks"]["easy"]
     assert easy["pass_at_k"]["1"]["value"] == pytest.approx(grades["correct"].mean())
@@ -194,7 +196,7 @@ def test_a_changed_recipe_reruns_only_what_depends_on_it(small_run, tmp_path):
         ("sft", {"validation_examples": 33}, "subset", {"token_lengths", "pretrained_model"}),
         ("prompt", {"instruction": "Go."}, "walk_world", {"environment"}),
         ("walk_world", {"careful_share": 0.5}, "walk_world", {"environment"}),
-        ("walk_world", {"hidden_size": 96}, "untrained_model", {"walk_world", "environment"}),
+        ("walk_world", {"hidden_size": 128}, "untrained_model", {"walk_world", "environment"}),
     ],
 )
 def test_a_setting_reruns_its_stage_and_what_follows(small_run, tmp_path, block, values, first, untouched):
