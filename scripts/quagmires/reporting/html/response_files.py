@@ -190,14 +190,22 @@ def _benchmark(folder: Path, files: list[Path], first: int) -> pd.DataFrame:
 
 
 def _problems(folder: Path, name: str, given: Path | None) -> pd.DataFrame | None:
-    """`id`, `problem` and `answer` of a benchmark: below the folder (evaluate) or of the experiment (the workflow)."""
-    if given is not None:
-        places = [given / f"{name}.parquet"]
-        if not places[0].is_file():
-            raise UserError(f"--problems: no such file: {places[0]}")
+    """`id`, `problem` and `answer` of a benchmark: below the folder (evaluate) or of the experiment (the workflow).
+
+    Also of an RL set, `rl.<its name>`, on whose prompts the workflow samples SFT models.
+    """
+    above = [parent / "data" for parent in folder.absolute().parents]
+    if name.startswith("rl."):
+        places = [place / "rl" / f"{name.removeprefix('rl.')}.problems.parquet" for place in above]
+    elif given is None:
+        folders = (folder / "benchmarks", *(place / "benchmarks" for place in above))
+        places = [place / f"{name}.parquet" for place in folders]
     else:
-        above = [parent / "data" / "benchmarks" for parent in folder.absolute().parents]
-        places = [place / f"{name}.parquet" for place in (folder / "benchmarks", *above)]
+        places = []
+    if given is not None:
+        places.insert(0, given / f"{name}.parquet")
+        if len(places) == 1 and not places[0].is_file():
+            raise UserError(f"--problems: no such file: {places[0]}")
     for path in places:
         if path.is_file():
             return _read(path, ("id", "problem", "answer"))

@@ -84,6 +84,20 @@ def test_problems_of_a_checkpoint_are_those_of_its_experiment(tmp_path):
         read_responses(folder, problems=tmp_path / "none")
 
 
+def test_problems_of_an_rl_set_are_those_it_was_sampled_on_too(tmp_path):
+    """`--problems` names benchmarks; RL sets are looked for all the same."""
+    folder = tmp_path / "results/demo/toy/base/sft/eval"
+    write_folder(folder, {"easy": [response("p1", 0, "x")], "rl.goals": [response("g1", 0, "x")]})
+    for name, text in (("benchmarks/easy", "What?"), ("rl/goals.problems", "Where?")):
+        number = {"easy": "p1", "goals.problems": "g1"}[name.split("/")[1]]
+        table = pd.DataFrame({"id": [number], "problem": [text], "answer": ["4"]})
+        write(tmp_path / f"results/demo/data/{name}.parquet", table)
+    expected = {("easy", "p1"): "What?", ("rl.goals", "g1"): "Where?"}
+    for given in (None, tmp_path / "results/demo/data/benchmarks"):
+        found = read_responses(folder, problems=given)
+        assert found.problems == expected and not any("not found" in note for note in found.notes)
+
+
 def test_benchmarks_are_chosen_by_name(folder):
     assert set(read_responses(folder, ["hard"]).rows["benchmark"]) == {"hard"}
     assert list(read_responses(folder, ["hard"]).texts()) == ["I give up"]
