@@ -43,6 +43,10 @@ def without_conditions(accepted: str, answer: str) -> tuple[str, str] | None:
     left, right = _split(accepted), _split(answer)
     if left is None and right is None:
         return None
+    unsplit = accepted if left is None else answer if right is None else ""
+    if (said := _SAID.search(unsplit)) and said.start() > 0:
+        # It has a condition as well, in which another value may stand.
+        return None
     if left is not None and right is not None and normalise(left[1]) != normalise(right[1]):
         # Both conditions, which are compared as they stand.
         return None
