@@ -16,6 +16,7 @@ The traces of a problem differ in length:
 import random
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 from quagmires.config.schema import Config
 
@@ -73,7 +74,8 @@ class World:
         names = rng.sample([(first + second).capitalize() for first in syllables for second in syllables], moves)
         self.displacement: dict[str, Place] = {name: _displacement(rng) for name in names}
         self.names = names
-        self._weights = [(rank + 1) ** -RARITY for rank in range(moves)]
+        # Summed up once: a world is made of a hundred thousand walks and more.
+        self._shares = list(accumulate((rank + 1) ** -RARITY for rank in range(moves)))
 
     def draw(self, rng: random.Random, kind: Kind) -> Walk:
         """A random walk of a kind; no move occurs twice in it."""
@@ -81,7 +83,7 @@ class World:
         moves: list[str] = []
         while len(moves) < count:
             even = rng.random() < kind.even_share
-            [move] = rng.choices(self.names, None if even else self._weights)
+            [move] = rng.choices(self.names, cum_weights=None if even else self._shares)
             if move not in moves:
                 moves.append(move)
         start = (rng.randint(*START), rng.randint(*START))
