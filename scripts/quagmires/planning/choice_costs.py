@@ -14,7 +14,7 @@ from quagmires.planning.costs import on_gpus
 from quagmires.planning.jobs import Job
 from quagmires.planning.spending import spent
 
-# Measurement, as predictors name what they are made of (prediction/best_models.py) -> the stage that makes it.
+# Measurement (predictors.MEASUREMENTS), of those that predictors of decisions need -> the stage that makes it.
 MEASURING = {"samples": "samples_before", "loss": "loss"}
 RL_STAGES = ("grpo", "samples_after")
 MINUTES = 60

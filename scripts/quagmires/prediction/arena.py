@@ -158,11 +158,13 @@ def _cost(study: Study, predictor: Predictor) -> Row:
 
 def _compare_with(baseline: Predictor, study: Study, rows: Sequence[Row], seed: int, confidence: float) -> None:
     """Add to each row its paired difference to the baseline, on the models that both know."""
+    why = reason(study, baseline)
+    unknown = why and f"{baseline.name}: {why}"
     for row in rows:
         if row["reason"] or row["predictor"] == baseline.name:
             continue
-        row["difference_unknown"] = reason(study, baseline) and f"{baseline.name}: {reason(study, baseline)}"
-        if row["difference_unknown"]:
+        row["difference_unknown"] = unknown
+        if unknown:
             continue
         found = _comparison(study.models, PREDICTORS[row["predictor"]], baseline, seed, confidence)
         if found is None:

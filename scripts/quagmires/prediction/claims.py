@@ -315,26 +315,21 @@ def _by_epochs(models: pd.DataFrame) -> tuple[np.ndarray, str]:
 
 def _half_twice(models: pd.DataFrame) -> tuple[np.ndarray, str]:
     """Two epochs on half of the examples less one epoch on all of them, by the same rule and learning rate."""
-    trained = _of_one_rule(models)
-    pairs = [
-        (twice, once)
-        for once, one in trained.items()
-        for twice, other in trained.items()
-        if (one.epochs, other.epochs) == (1, 2) and one.size == 2 * other.size and one.like == other.like
-    ]
-    return _differences(pairs, models), "pairs of one epoch and two on half"
+
+    def belong(twice: _Trained, once: _Trained) -> bool:
+        halved = (once.epochs, twice.epochs) == (1, 2) and once.size == 2 * twice.size
+        return halved and once.like == twice.like
+
+    return _differences(models, belong), "pairs of one epoch and two on half"
 
 
 def _shortest_and_random(models: pd.DataFrame) -> tuple[np.ndarray, str]:
     """The shortest examples less as many random ones, with the same epochs and learning rate."""
-    trained = _of_one_rule(models)
-    pairs = [
-        (short, drawn)
-        for short, one in trained.items()
-        for drawn, other in trained.items()
-        if (one.rule, other.rule) == ("shortest", "random") and one._replace(rule="random") == other
-    ]
-    return _differences(pairs, models), "pairs of shortest and random"
+
+    def belong(short: _Trained, drawn: _Trained) -> bool:
+        return short.rule == "shortest" and short._replace(rule="random") == drawn
+
+    return _differences(models, belong), "pairs of shortest and random"
 
 
 class _Trained(NamedTuple):
@@ -365,7 +360,12 @@ def _of_one_rule(models: pd.DataFrame) -> dict[int, _Trained]:
     return found
 
 
-def _differences(pairs: list[tuple[int, int]], models: pd.DataFrame) -> np.ndarray:
+def _differences(models: pd.DataFrame, belong: Callable[[_Trained, _Trained], bool]) -> np.ndarray:
+    """(pairs, models): the first of each pair that belongs together less the second; by the second, then the first."""
+    trained = _of_one_rule(models)
+    pairs = [
+        (first, second) for second, one in trained.items() for first, other in trained.items() if belong(other, one)
+    ]
     return _stacked([_weights(models, {first: 1.0, second: -1.0}) for first, second in pairs], models)
 
 

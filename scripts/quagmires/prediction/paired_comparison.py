@@ -19,8 +19,10 @@ import pandas as pd
 from scipy.stats import rankdata
 
 from quagmires.prediction.bootstrap import DRAWS
+from quagmires.prediction.errors_in_variables import draws_of
 from quagmires.prediction.predictors import Predictor, ranking
 from quagmires.prediction.rank_correlation import BOOTSTRAPS, DECIMALS, PERMUTATIONS, spearman
+from quagmires.prediction.selection_cost import regret
 
 # Up to here all exchanges, 4,096 at most, are listed for an exact p.
 EXACT_MODELS = 12
@@ -89,13 +91,8 @@ def order(models: pd.DataFrame, predictor: Predictor, columns: Sequence[str]) ->
 
 def drawn(models: pd.DataFrame, column: str) -> np.ndarray | None:
     """(models, DRAWS) of a column's joint draws; None unless every model has them."""
-    if f"{column}_draws" not in models:
-        return None
-    draws = list(models[f"{column}_draws"])
-    if any(np.shape(one) != (DRAWS,) for one in draws):
-        return None
-    table = np.array(draws, float)
-    return table if np.isfinite(table).all() else None
+    draws = draws_of(models, column)
+    return draws if np.isfinite(draws).all() else None
 
 
 def compare(models: pd.DataFrame, one: Order, other: Order, seed: int, confidence: float = 0.9) -> Comparison:
@@ -140,16 +137,6 @@ def compare(models: pd.DataFrame, one: Order, other: Order, seed: int, confidenc
         return Difference(value, float(low), float(high), p)
 
     return Comparison(count, over_problems, exact, difference(_rho), difference(regret))
-
-
-def regret(ranks: np.ndarray, outcome: np.ndarray) -> np.ndarray:
-    """The best outcome minus that of the model ranked first, along the last axis; ties at the top have their mean.
-
-    >>> float(regret(np.array([1.0, 3.0, 3.0]), np.array([0.9, 0.5, 0.7])).round(3))
-    0.3
-    """
-    first = ranks == ranks.max(axis=-1, keepdims=True)
-    return outcome.max(axis=-1) - (first * outcome).sum(axis=-1) / first.sum(axis=-1)
 
 
 def _rho(ranks: np.ndarray, outcome: np.ndarray) -> np.ndarray:

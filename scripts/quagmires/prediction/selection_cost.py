@@ -76,13 +76,22 @@ def choice(models: pd.DataFrame, predictor: Predictor) -> Choice:
         return Choice()
     ranks = np.round(ranking(models, predictor), DECIMALS)
     outcome = np.round(models["outcome"].to_numpy(float), DECIMALS)
-    first = ranks == ranks.max()
     recall = (_in_top(ranks) * _in_top(outcome)).sum() / TOP if len(models) > TOP else None
     return Choice(
-        picked=", ".join(models["recipe"][first]),
-        regret_at_1=float(outcome.max() - outcome[first].mean()),
+        picked=", ".join(models["recipe"][ranks == ranks.max()]),
+        regret_at_1=float(regret(ranks, outcome)),
         top3_recall=None if recall is None else float(recall),
     )
+
+
+def regret(ranks: np.ndarray, outcome: np.ndarray) -> np.ndarray:
+    """The best outcome minus that of the model ranked first, along the last axis; ties at the top have their mean.
+
+    >>> float(regret(np.array([1.0, 3.0, 3.0]), np.array([0.9, 0.5, 0.7])).round(3))
+    0.3
+    """
+    first = ranks == ranks.max(axis=-1, keepdims=True)
+    return outcome.max(axis=-1) - (first * outcome).sum(axis=-1) / first.sum(axis=-1)
 
 
 def _in_top(values: np.ndarray) -> np.ndarray:
