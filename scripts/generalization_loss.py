@@ -6,6 +6,7 @@ the batch size. Weights are bfloat16 on a GPU and float32 on a CPU, logits float
 """
 
 import argparse
+import math
 import time
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from quagmires.common.processes import REPORT_EVERY_SECONDS
 from quagmires.common.tabular import iterate
 from quagmires.common.terminal import Progress, say
 from quagmires.data.prompts import load_tokenizer, response_ids
+from quagmires.evaluation.pass_at_k import ratio_with_error
 
 # Of a batch, padding included; a longer example is a batch of its own.
 BATCH_TOKENS = 8_192
@@ -67,13 +69,11 @@ def main() -> None:
 
 def mean_loss(table) -> dict[str, float | int | None]:
     """The mean loss per token of examples (columns `tokens` and `nll`), with its standard error."""
-    per_token = table["nll"].sum() / table["tokens"].sum()
-    # The standard error of a ratio of sums, examples being the independent units.
-    residual = table["nll"] - per_token * table["tokens"]
-    error = (residual.var(ddof=1) * len(table)) ** 0.5 / table["tokens"].sum() if len(table) > 1 else None
+    # Examples are the independent units.
+    per_token, error = ratio_with_error(table["nll"].to_numpy(float), table["tokens"].to_numpy(float))
     return {
-        "generalization_loss": float(per_token),
-        "standard_error": None if error is None else float(error),
+        "generalization_loss": per_token,
+        "standard_error": None if math.isnan(error) else error,
         "mean_of_examples": float((table["nll"] / table["tokens"]).mean()),
         "examples": len(table),
         "tokens": int(table["tokens"].sum()),

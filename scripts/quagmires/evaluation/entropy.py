@@ -1,9 +1,8 @@
 """Rollout entropy: how undecided a model is from token to token, from the log-probabilities of its own samples."""
 
-import numpy as np
 import pandas as pd
 
-from quagmires.evaluation.pass_at_k import ratio_with_error
+from quagmires.evaluation.pass_at_k import ratio_with_error, stored_entry
 
 # In counts.parquet, of each problem: its responses whose log-probability is stored, and their sums.
 COLUMNS = ("logprob_responses", "logprob_tokens", "logprob_sum")
@@ -51,8 +50,4 @@ def rollout_entropy(counts: pd.DataFrame) -> dict[str, float | int | None] | Non
     if known.empty:
         return None
     value, error = ratio_with_error(-known["logprob_sum"].to_numpy(float), known["logprob_tokens"].to_numpy(float))
-    return {
-        "value": value,
-        "standard_error": None if np.isnan(error) else error,
-        "responses": int(known["logprob_responses"].sum()),
-    }
+    return {**stored_entry(value, error), "responses": int(known["logprob_responses"].sum())}

@@ -1,6 +1,6 @@
 """Pass@k from n samples per problem, c of them right: the unbiased estimator, its standard error and its interval."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -89,6 +89,21 @@ def ratio_with_error(numerators: np.ndarray, denominators: np.ndarray) -> tuple[
     residuals = np.asarray(numerators, dtype=float) - ratio * np.asarray(denominators, dtype=float)
     error = np.sqrt(problems * residuals.var(ddof=1)) / total if problems > 1 else np.nan
     return ratio, float(error)
+
+
+def stored_entry(value: float, error: float) -> dict[str, float | None]:
+    """An estimate as scores.json has it, `value` and `standard_error`; nan is not JSON, so an unknown error is None."""
+    return {"value": value, "standard_error": None if np.isnan(error) else float(error)}
+
+
+def entry_columns(name: str, stored: Mapping[str, float | None] | None) -> dict[str, float]:
+    """A `stored_entry` as two columns of a table, `name` and `name_se`; nan where there is nothing.
+
+    >>> entry_columns("x", stored_entry(0.5, np.nan)), entry_columns("x", None)
+    ({'x': 0.5, 'x_se': nan}, {'x': nan, 'x_se': nan})
+    """
+    found = {column: (stored or {}).get(key) for column, key in ((name, "value"), (f"{name}_se", "standard_error"))}
+    return {column: np.nan if value is None else value for column, value in found.items()}
 
 
 def macro_average(means: Sequence[float], errors: Sequence[float]) -> tuple[float, float]:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from quagmires.evaluation.pass_at_k import mean_with_error, pass_at_k
+from quagmires.evaluation.pass_at_k import entry_columns, mean_with_error, pass_at_k, stored_entry
 
 
 def informative_share(n: np.ndarray, c: np.ndarray, group_size: int) -> np.ndarray:
@@ -116,13 +116,9 @@ def signal_columns(signal: Mapping[str, Any] | None) -> dict[str, float]:
     found = signal or {}
     columns = {f"rl_{name}": found.get(name, np.nan) for name in ("prompts", "samples", "group_size")}
     for name in ("pass_at_1", "informative_share", "success_variance", "success_deviation"):
-        entry = found.get(name) or {}
-        for key, column in (("value", f"rl_{name}"), ("standard_error", f"rl_{name}_se")):
-            known = entry.get(key)
-            columns[column] = np.nan if known is None else known
+        columns |= entry_columns(f"rl_{name}", found.get(name))
     return columns
 
 
 def _entry(values: np.ndarray) -> dict[str, float | None]:
-    value, error = mean_with_error(values)
-    return {"value": value, "standard_error": None if np.isnan(error) else error}
+    return stored_entry(*mean_with_error(values))

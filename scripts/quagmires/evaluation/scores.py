@@ -18,6 +18,7 @@ from quagmires.evaluation.pass_at_k import (
     pass_at_k,
     percentile_interval,
     powers_of_two,
+    stored_entry,
 )
 from quagmires.grading.verdicts import NO_ANSWER, TIMEOUT, UNPARSABLE
 
@@ -129,7 +130,7 @@ def _macro_entry(entries: list[dict]) -> dict[str, float | None]:
         [entry["value"] for entry in entries],
         [np.nan if entry["standard_error"] is None else entry["standard_error"] for entry in entries],
     )
-    return {"value": value, "standard_error": _number(error)}
+    return stored_entry(value, error)
 
 
 def score_benchmark(
@@ -224,16 +225,10 @@ def count(grades: pd.DataFrame, path: Path) -> pd.DataFrame:
 
 
 def _entry(values: np.ndarray) -> dict[str, float | None]:
-    value, error = mean_with_error(values)
-    return {"value": value, "standard_error": _number(error)}
+    return stored_entry(*mean_with_error(values))
 
 
 def _interval(draws: np.ndarray, error: float | None) -> dict[str, float | None]:
     """Percentile interval; none where a single problem leaves nothing to draw from."""
     low, high = percentile_interval(draws)
     return {"low": None, "high": None} if error is None else {"low": float(low), "high": float(high)}
-
-
-def _number(value: float) -> float | None:
-    """nan is not JSON."""
-    return None if np.isnan(value) else float(value)

@@ -10,6 +10,7 @@ from quagmires.config.algorithms import DEFAULT
 from quagmires.config.experiment import COMMON, POOLS_TOGETHER, SCHEDULED
 from quagmires.config.subset_names import BASE
 from quagmires.evaluation.paired_difference import lost_coverage, macro_difference, missed_again
+from quagmires.evaluation.pass_at_k import entry_columns
 from quagmires.evaluation.reward_signal import signal_columns
 from quagmires.evaluation.scores import RATES, macro_over
 from quagmires.prediction.bootstrap import joint_draws, loss_draws
@@ -116,7 +117,7 @@ def _before_rl(folder: Path, run: dict, counts: pd.DataFrame, large_k: int, seed
         "pass_at_1_clean": clean_pass_at_1(scores, benchmarks),
         **{f"{name}_before": average[name] for name in RATES},
         **_entropy(average, "before"),
-        **_value_and_error("distinct_wrong", average.get("distinct_wrong_at_k", {}).get(str(large_k))),
+        **entry_columns("distinct_wrong", average.get("distinct_wrong_at_k", {}).get(str(large_k))),
         **signal_columns(scores.get("rl_prompts", {}).get(f"rl.{run['rl_dataset']}")),
     }
 
@@ -136,14 +137,8 @@ def _coverage(run: dict, base: pd.DataFrame | None, counts: pd.DataFrame, large_
 def _entropy(average: dict, when: str) -> dict:
     """Nats a token, and the number of responses it is an average over: those drawn earlier have no log-probability."""
     entry = average.get("entropy")
-    columns = _value_and_error(f"entropy_{when}", entry)
+    columns = entry_columns(f"entropy_{when}", entry)
     return {**columns, f"entropy_{when}_responses": entry["responses"] if entry else 0}
-
-
-def _value_and_error(name: str, entry: dict | None) -> dict:
-    """An entry of scores.json as two columns; nan where there is none."""
-    value, error = (entry["value"], entry["standard_error"]) if entry else (None, None)
-    return {name: np.nan if value is None else value, f"{name}_se": np.nan if error is None else error}
 
 
 def _common_loss(folder: Path, run: dict, seed: int) -> dict:
