@@ -17,11 +17,11 @@ import sys
 import tempfile
 import traceback
 from collections import Counter
-from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from quagmires.commands.named_numbers import named_numbers
 from quagmires.common import processes, provenance, terminal
 from quagmires.common.errors import UserError
 from quagmires.common.files import read_json, read_record, remove, write_json
@@ -138,7 +138,7 @@ def settle(options: argparse.Namespace) -> None:
     """Options as they are used: vLLM's own settings, files by benchmark, numbers by benchmark."""
     options.engine |= data_parallel(options.engine, options.devices)
     options.benchmark = {name: Path(path) for name, path in (item.split("=", 1) for item in options.benchmark)}
-    options.samples_of = samples_of(options.samples_of, options.benchmark)
+    options.samples_of = named_numbers("--samples-of", options.samples_of, list(options.benchmark), "N")
 
 
 def asked_for(options: argparse.Namespace) -> list[Checkpoint]:
@@ -449,17 +449,6 @@ def data_parallel(engine: dict, devices: int) -> dict[str, int]:
     if devices % width:
         raise UserError(f"{devices} devices do not divide into engines of {width} (tensor_parallel_size); change one")
     return {"data_parallel_size": devices // width} if devices > width else {}
-
-
-def samples_of(given: list[str], benchmarks: Collection[str]) -> dict[str, int]:
-    """Benchmark -> responses per problem, of those that have a number of their own."""
-    found = {}
-    for one in given:
-        name, _, samples = one.partition("=")
-        if name not in benchmarks or not samples.isdecimal() or int(samples) < 1:
-            raise UserError(f"--samples-of: {one!r}; give NAME=N, NAME one of {', '.join(benchmarks)}")
-        found[name] = int(samples)
-    return found
 
 
 def read_problems(path: Path) -> dict[str, str]:

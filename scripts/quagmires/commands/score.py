@@ -7,6 +7,7 @@ from zlib import crc32
 import numpy as np
 import pandas as pd
 
+from quagmires.commands.named_numbers import named_numbers
 from quagmires.common.errors import UserError
 from quagmires.common.files import read_json, read_record, remove, whole_file, write_json
 from quagmires.evaluation.contamination.summaries import read_pairs
@@ -92,12 +93,7 @@ def run(options: argparse.Namespace) -> None:
 
 def rollouts_of(given: list[str], names: list[str]) -> dict[str, int]:
     """Name -> rollouts of a prompt, of --rl-prompts; some other name must be left to score."""
-    found = {}
-    for one in given:
-        name, _, rollouts = one.partition("=")
-        if name not in names or not rollouts.isdecimal() or int(rollouts) < 1:
-            raise UserError(f"--rl-prompts: {one!r}; give NAME=ROLLOUTS, NAME one of {', '.join(names)}")
-        found[name] = int(rollouts)
+    found = named_numbers("--rl-prompts", given, names, "ROLLOUTS")
     if set(found) == set(names):
         raise UserError("--rl-prompts: names all there is; give the grades of a benchmark too")
     return found
