@@ -43,8 +43,7 @@ def without_conditions(accepted: str, answer: str) -> tuple[str, str] | None:
     left, right = _split(accepted), _split(answer)
     if left is None and right is None:
         return None
-    unsplit = accepted if left is None else answer if right is None else ""
-    if (said := _SAID.search(unsplit)) and said.start() > 0:
+    if (left is None and _said(accepted)) or (right is None and _said(answer)):
         # It has a condition as well, in which another value may stand.
         return None
     if left is not None and right is not None and normalise(left[1]) != normalise(right[1]):
@@ -55,8 +54,8 @@ def without_conditions(accepted: str, answer: str) -> tuple[str, str] | None:
 
 def _split(text: str) -> tuple[str, str] | None:
     """A value and the condition that follows it, on letters that the value has."""
-    said = _SAID.search(text)
-    if said and said.start() > 0:
+    said = _said(text)
+    if said:
         head, condition = text[: said.start()].rstrip(" ,;("), text[said.start() :]
         # Another value may follow, with a condition of its own.
         another = re.search(r"\b(?:or|and)\b.*=", condition)
@@ -82,6 +81,12 @@ def _split(text: str) -> tuple[str, str] | None:
         if all(_RELATION.search(one) and "=" not in one and _about(head, one) for one in conditions):
             return head, ", ".join(conditions)
     return None
+
+
+def _said(text: str) -> re.Match[str] | None:
+    """A condition in words that something stands before."""
+    said = _SAID.search(text)
+    return said if said and said.start() > 0 else None
 
 
 def _about(head: str, condition: str) -> bool:
