@@ -2,6 +2,7 @@
 
 import json
 
+import chromium
 import pandas as pd
 import pytest
 import yaml
@@ -19,6 +20,15 @@ from quagmires.prediction.forecast import Question, forecast
 from quagmires.prediction.ranking import rank_candidates
 from quagmires.reporting.html.report import Sources, render
 from support import ROOT
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """A browser for the tests of a module."""
+    if chromium.PROGRAM is None:
+        pytest.skip("no Chromium here")
+    with chromium.Browser() as one:
+        yield one
 
 
 @pytest.fixture(scope="session")

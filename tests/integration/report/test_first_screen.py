@@ -3,7 +3,6 @@
 import json
 import re
 
-import chromium
 import pytest
 from report_page import loads
 
@@ -86,14 +85,6 @@ def test_without_a_plan_or_outcomes_the_rest_is_there(report, everything, decide
     del changed["decisions/predict.json"]["studies"][0]["best"]
     section = report({**everything, **changed}).section("answer")
     assert "Which models are best is not known yet" in section and "through RL first" in section
-
-
-@pytest.fixture(scope="module")
-def browser():
-    if chromium.PROGRAM is None:
-        pytest.skip("no Chromium here")
-    with chromium.Browser() as one:
-        yield one
 
 
 FITS = """JSON.stringify({

@@ -3,7 +3,6 @@
 import json
 from urllib.parse import quote
 
-import chromium
 import pytest
 from evaluation_folder import response, write_folder, write_raw
 from report_page import HOSTILE
@@ -24,14 +23,6 @@ NASTY = {
     "dollars": "$" * 30_001,
     "arabic": "مرحبا \\boxed{٤}",
 }
-
-
-@pytest.fixture(scope="module")
-def browser():
-    if chromium.PROGRAM is None:
-        pytest.skip("no Chromium")
-    with chromium.Browser() as one:
-        yield one
 
 
 @pytest.fixture
